@@ -1,0 +1,70 @@
+# stratus.cloud: everything a person types. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+INVENTORY ?= inventories/lab
+LINK := $(VENV)/collections/ansible_collections/stratus/cloud
+# The tools of the checkout come first, and Python's own notices stay out of an operator's sight.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help venv demo test lint unit sanity contract integration lab-up lab-status lab-down build bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+venv: $(VENV)/.installed ## install the tools into the checkout's .venv
+
+$(VENV)/.installed: requirements/runtime.txt requirements/tools.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements/tools.txt
+	mkdir -p $(dir $(LINK))
+	ln -sfn $(CURDIR) $(LINK)
+	touch $@
+
+demo: lab-check venv ## lab up, the whole cloud on it, and the access report
+	@$(MAKE) --no-print-directory lab-up
+	ansible-playbook -i inventories/lab playbooks/site.yml
+
+.PHONY: lab-check
+lab-check:
+	@[ "$$(id -u)" = 0 ] || [ "$${LAB_HOSTS:-1}" = 0 ] || { echo "The lab makes hosts and bridges on this machine and needs root: run 'sudo make demo'. Only its network faces, unprivileged: 'LAB_HOSTS=0 make lab-up'."; exit 1; }
+
+lab-up: lab-check venv ## start the lab (LAB_HOSTS=0: only its network faces, unprivileged, on loopback)
+	@python -m lab up
+
+lab-status: venv ## where everything of the lab is
+	@python -m lab status
+
+lab-down: venv ## stop the lab and prove that nothing is left
+	@python -m lab down
+
+test: venv ## every test
+	tests/run
+
+lint: venv ## ruff, yamllint, ansible-lint (production profile)
+	ruff check .
+	ruff format --check .
+	yamllint --strict .
+	ansible-lint --offline
+
+unit: venv ## unit tests
+	pytest tests/unit
+
+contract: venv ## replay the recordings of a real region against the lab's
+	pytest tests/contract
+
+integration: venv ## modules against the lab's faces on loopback
+	pytest tests/integration
+
+sanity: venv ## ansible-test sanity on the built collection
+	tests/sanity
+
+build: venv ## the collection's tarball, into build/
+	mkdir -p build
+	ansible-galaxy collection build --force --output-path build .
+
+clean: ## remove what was built (the lab must be down)
+	rm -rf build .pytest_cache .ruff_cache
