@@ -10,7 +10,6 @@ import asyncio
 import heapq
 import json
 import logging
-import os
 import random
 import time
 from collections.abc import Callable
@@ -121,7 +120,7 @@ class Engine:
             try:
                 await asyncio.wait_for(self._wake.wait(), max(pause, 0.005))
                 await asyncio.sleep(0)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 pass
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -148,7 +147,7 @@ class Engine:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_suffix(".new")
             temporary.write_text(json.dumps(self.state))
-            os.replace(temporary, self.path)
+            temporary.replace(self.path)
 
     async def until(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait (real ``timeout`` seconds) until ``predicate`` is truthy after some change; its value, or None on time-out."""
@@ -163,7 +162,7 @@ class Engine:
                     return None
                 try:
                     await asyncio.wait_for(event.wait(), left)
-                except asyncio.TimeoutError:
+                except TimeoutError:
                     return None
             return value
         finally:

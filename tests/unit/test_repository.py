@@ -1,0 +1,77 @@
+"""The house itself: every module is documented, grouped and tested, every role has its interface, nothing points outside."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(p for p in (ROOT / "plugins/modules").glob("*.py") if p.name != "__init__.py")
+ROLES = sorted(p for p in (ROOT / "roles").iterdir() if p.is_dir())
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+TRACKED = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
+TEXTS = [ROOT / name for name in TRACKED if name and (ROOT / name).is_file() and (ROOT / name).suffix in {".py", ".yml", ".yaml", ".md", ".j2", ".txt", ".sh", ""}]
+
+
+def documentation(path: Path, name: str):
+    found = re.search(rf'^{name} = r?"""(.*?)"""', path.read_text(), re.S | re.M)
+    assert found, f"{path.name} has no {name}"
+    return found.group(1)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_module(path):
+    spec = yaml.safe_load(documentation(path, "DOCUMENTATION"))
+    assert spec["module"] == path.stem
+    assert {"check_mode", "diff_mode"} <= set(spec.get("attributes", {})) or spec.get("extends_documentation_fragment"), "no attributes"
+    examples = documentation(path, "EXAMPLES")
+    assert f"stratus.cloud.{path.stem}:" in examples
+    yaml.safe_load(examples)
+    documentation(path, "RETURN")
+    tests = "".join(p.read_text() for p in (ROOT / "tests").rglob("*.py"))
+    assert re.search(rf"\b{path.stem}\b", tests), "no test names it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_module_is_in_its_action_group(path):
+    groups = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]
+    prefix = path.stem.split("_")[0]
+    if prefix in groups:
+        assert path.stem in groups[prefix]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda p: p.name)
+def test_role(role):
+    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    assert "main" in specs
+    assert (role / "README.md").stat().st_size > 200
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
+    strangers = [name for name in defaults if not name.startswith((f"{role.name}_", "stratus_", f"__{role.name}_", "vault_"))]
+    assert not strangers, f"variables without the role's prefix: {strangers}"
+    undocumented = set(defaults) - set().union(*(spec.get("options", {}) for spec in specs.values()))
+    assert not undocumented, f"defaults that no argument spec names: {sorted(undocumented)}"
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda p: p.name)
+def test_playbook_plays_are_named(path):
+    for entry in yaml.safe_load(path.read_text()):
+        assert entry.get("name"), f"a play of {path.name} has no name"
+
+
+def test_the_product_does_not_know_the_lab():
+    for path in [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "roles").rglob("*.yml")]:
+        assert not re.search(r"^\s*(from|import) lab\b|\.lab/", path.read_text(), re.M), path
+
+
+def test_nothing_is_left_unfinished_and_nothing_names_this_machine():
+    words = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    for path in TEXTS:
+        if path == Path(__file__) or path.name in {"LICENSE", "Makefile"}:
+            continue
+        text = path.read_text(errors="replace")
+        assert not words.search(text), path
+        assert f"{ROOT.parent}/" not in text, path
