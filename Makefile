@@ -18,6 +18,10 @@ help: ## list the targets
 venv: $(VENV)/.installed ## install the tools into the checkout's .venv
 
 $(VENV)/.installed: requirements/runtime.txt requirements/tools.txt
+	@# Debian's python3 comes without venv's ensurepip.
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv >/dev/null; } || \
+	  { echo "$(PYTHON) has no ensurepip: install python3-venv and try again."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements/tools.txt
 	mkdir -p $(dir $(LINK))
