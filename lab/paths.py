@@ -1,0 +1,34 @@
+"""Where a checkout's lab keeps its things: all of it below ``.lab``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Paths:
+    """The places of one lab. ``LAB_DIR`` moves them elsewhere (tests do that)."""
+
+    def __init__(self, lab: Path | None = None):
+        self.checkout = CHECKOUT
+        self.lab = Path(lab or os.environ.get("LAB_DIR") or CHECKOUT / ".lab").resolve()
+        self.cache = self.lab / "cache"
+        self.state = self.lab / "state"
+        self.run = self.lab / "run"
+        self.log = self.lab / "log"
+        self.hosts = self.lab / "hosts"
+        self.ssh = self.lab / "ssh"
+        self.endpoints = self.lab / "endpoints.json"
+        self.world = self.state / "world.json"
+        self.control = self.run / "control.sock"
+        self.maas = self.run / "maas.sock"
+        self.key = self.ssh / "id_ed25519"
+        self.known_hosts = self.ssh / "known_hosts"
+
+    def make(self) -> Paths:
+        for directory in (self.cache, self.state, self.run, self.log, self.hosts, self.ssh):
+            directory.mkdir(parents=True, exist_ok=True)
+        self.ssh.chmod(0o700)
+        return self
