@@ -66,6 +66,14 @@ def netplan(nics: Iterable[Nic]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def resolv_conf() -> str:
+    """This machine's name servers, as a host beside it can reach them (not the stub on loopback)."""
+    for source in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
+        if source.exists():
+            return "".join(line + "\n" for line in source.read_text().splitlines() if re.match(r"\s*(nameserver|search|options)\s", line))
+    return ""
+
+
 def veth_name(host: str, nic: str) -> str:
     """The machine's end of an interface: at most 15 characters, readable when it can be."""
     name = f"{host}.{nic}"
@@ -110,6 +118,7 @@ class Host:
         self.put("/etc/machine-id", secrets.token_hex(16) + "\n", 0o444)
         own = [f"127.0.1.1 {self.hostname}", *(f"{address} {name}" for address, name in self.aliases)]
         self.put("/etc/hosts", "127.0.0.1 localhost\n" + "\n".join(own) + "\n::1 localhost ip6-localhost ip6-loopback\n")
+        self.put("/etc/resolv.conf", resolv_conf())
         self.put("/etc/netplan/50-cloud-init.yaml", netplan(self.nics), 0o600)
         self._host_keys()
         self.authorize(authorized_keys)
@@ -278,7 +287,7 @@ class Host:
         if not leader:
             raise HostError(f"{self.name} is not running")
         command = ["sh", "-c", argv] if isinstance(argv, str) else argv
-        enter = ["nsenter", "-t", str(leader), "-m", "-p", "-u", "-i", "-n", "--root", "--wd=/root"]
+        enter = ["nsenter", "-t", str(leader), "-m", "-p", "-u", "-i", "-n", "--root", "--wd"]
         environment = {**CAPABILITIES_ENV, "HOME": "/root", "USER": "root"}
         result = subprocess.run([*enter, *command], input=input, stdin=None if input is not None else subprocess.DEVNULL, capture_output=True,
                                 text=True, errors="replace", timeout=timeout, env=environment, check=False)  # fmt: skip

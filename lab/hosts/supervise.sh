@@ -9,16 +9,16 @@ read -r _go || exit 1
 exec </dev/null
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$place/upper,workdir=$place/work" "$place/root" || exit 1
 # nspawn's own book-keeping (locks, propagation) stays inside this namespace.
-if [ -d /run/systemd/nspawn ]; then
-    mount -t tmpfs -o mode=755 tmpfs /run/systemd/nspawn || exit 1
-fi
-# An unmanaged container gets a terminal of its own; a started process group must not die with the starter's.
+mount -t tmpfs -o mode=755 tmpfs /run || exit 1
+# A new namespace inherits the machine's forwarding; a fresh server does not forward.
+echo 0 >/proc/sys/net/ipv4/ip_forward
+# A host outlives the terminal of whoever started it.
 trap '' HUP
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 SYSTEMD_NSPAWN_LOCK=0
 ip link set lo up
 while :; do
     systemd-nspawn --quiet --register=no --keep-unit --boot --settings=no --machine="$name" --directory="$place/root" \
-        --network-namespace-path=/proc/self/ns/net --console=pipe --capability=all --resolv-conf=copy-host --timezone=off \
+        --network-namespace-path=/proc/self/ns/net --console=pipe --capability=all --resolv-conf=off --timezone=off \
         --link-journal=no --kill-signal=SIGRTMIN+3 "$@"
     code=$?
     echo "nspawn of $name ended with $code"

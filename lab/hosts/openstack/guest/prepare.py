@@ -1,0 +1,167 @@
+"""Run inside the OpenStack tree while it is built: databases, schemas, Keystone's first accounts and catalog.
+
+``prepare.py SETUP`` reads the JSON that lab.hosts.openstack.build wrote (services, passwords, address). Only MariaDB runs meanwhile, without
+network; Keystone is asked in this process, through its WSGI application.
+"""
+
+import concurrent.futures
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+
+ENVIRONMENT = {**os.environ, "OS_KEYSTONE_CONFIG_FILES": "/etc/keystone/keystone.conf"}
+
+
+def databases(setup):
+    """SQL that makes every database and lets its service in."""
+    lines = []
+    for name, service in setup["services"].items():
+        for host in ("localhost", "%"):
+            lines.append(f"CREATE USER '{name}'@'{host}' IDENTIFIED BY '{setup['database_password']}';")
+        for database in service.get("databases", []):
+            lines.append(f"CREATE DATABASE {database};")
+            lines += [f"GRANT ALL ON {database}.* TO '{name}'@'{host}';" for host in ("localhost", "%")]
+    return "\n".join(lines)
+
+
+def commands(name, lines):
+    """Run one service's commands one after the other; their times."""
+    times = []
+    for line in lines:
+        start = time.monotonic()
+        done = subprocess.run(line.split(), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise SystemExit(f"{line}: exit code {done.returncode}\n{done.stdout[-4000:]}")
+        times.append(f"{line.split(' --config-file')[0]} {time.monotonic() - start:.1f}s")
+    return name, times
+
+
+class Keystone:
+    """Keystone's API without a server."""
+
+    def __init__(self, user, password):
+        # The application reads sys.argv as its own command line.
+        sys.argv[1:] = []
+        os.environ.update(ENVIRONMENT)
+        from keystone.server.wsgi import initialize_public_application
+
+        self.application = initialize_public_application()
+        self.token = None
+        identity = {"methods": ["password"], "password": {"user": {"name": user, "password": password, "domain": {"id": "default"}}}}
+        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+        self.token = self.call("POST", "/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}, header="X-Subject-Token")
+
+    def call(self, method, path, body=None, header=None):
+        data = json.dumps(body).encode() if body is not None else b""
+        got = {}
+
+        def start_response(status, headers, exc_info=None):
+            got.update(status=status, headers=dict(headers))
+
+        answer = b"".join(
+            self.application(
+                {
+                    "REQUEST_METHOD": method,
+                    "SCRIPT_NAME": "",
+                    "PATH_INFO": path,
+                    "QUERY_STRING": "",
+                    "SERVER_NAME": "localhost",
+                    "SERVER_PORT": "5000",
+                    "SERVER_PROTOCOL": "HTTP/1.1",
+                    "CONTENT_TYPE": "application/json",
+                    "CONTENT_LENGTH": str(len(data)),
+                    "HTTP_X_AUTH_TOKEN": self.token or "",
+                    "REMOTE_ADDR": "127.0.0.1",
+                    "wsgi.version": (1, 0),
+                    "wsgi.url_scheme": "http",
+                    "wsgi.input": io.BytesIO(data),
+                    "wsgi.errors": sys.stderr,
+                    "wsgi.multithread": False,
+                    "wsgi.multiprocess": False,
+                    "wsgi.run_once": False,
+                },
+                start_response,
+            )
+        )
+        if not got["status"].startswith("2"):
+            raise SystemExit(f"{method} {path}: {got['status']} {answer.decode()}")
+        return got["headers"][header] if header else (json.loads(answer) if answer else None)
+
+    def create(self, kind, **what):
+        """POST one thing; its id."""
+        plural = {"policy": "policies"}.get(kind, kind + "s")
+        return self.call("POST", f"/v3/{plural}", {kind: what})[kind]["id"]
+
+    def role(self, name):
+        return next((r["id"] for r in self.call("GET", "/v3/roles")["roles"] if r["name"] == name), None)
+
+    def grant(self, project, user, role):
+        self.call("PUT", f"/v3/projects/{project}/users/{user}/roles/{role}")
+
+
+def accounts(setup):
+    """The accounts as the keystone charm makes them: admin in a domain of its own, the services in theirs; and the internal endpoints."""
+    keystone = Keystone(setup["keeper"], setup["keeper_password"])
+    admin_role = keystone.role("Admin")
+    service_role = keystone.role("service") or keystone.create("role", name="service")
+
+    domain = keystone.create("domain", name="admin_domain", description="Created by the lab")
+    project = keystone.create("project", name="admin", domain_id=domain)
+    user = keystone.create("user", name="admin", domain_id=domain, password=setup["keeper_password"])
+    keystone.grant(project, user, admin_role)
+    keystone.call("PUT", f"/v3/domains/{domain}/users/{user}/roles/{admin_role}")
+    keystone.call("PUT", f"/v3/system/users/{user}/roles/{admin_role}")
+
+    domain = keystone.create("domain", name="service_domain", description="Created by the lab")
+    project = keystone.create("project", name="services", domain_id=domain)
+    for service in setup["services"].values():
+        if "account" in service:
+            user = keystone.create("user", name=service["account"], domain_id=domain, password=setup["service_password"])
+            keystone.grant(project, user, admin_role)
+            keystone.grant(project, user, service_role)
+
+    known = {s["type"]: s["id"] for s in keystone.call("GET", "/v3/services")["services"]}
+    for name, service in setup["services"].items():
+        catalog = service.get("catalog")
+        if catalog:
+            number = known.get(catalog["type"]) or keystone.create("service", type=catalog["type"], name=catalog.get("name", name))
+            url = f"http://{setup['address']}:{catalog['port']}{catalog['path']}"
+            keystone.create("endpoint", service_id=number, interface="internal", url=url, region_id="RegionOne")
+
+
+def main():
+    with open(sys.argv[1]) as file:
+        setup = json.load(file)
+    os.makedirs("/run/mysqld", exist_ok=True)
+    subprocess.run(["chown", "mysql:mysql", "/run/mysqld"], check=True)
+    server = subprocess.Popen(["/usr/sbin/mariadbd", "--user=mysql", "--skip-networking"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _attempt in range(300):
+            if os.path.exists("/run/mysqld/mysqld.sock"):
+                break
+            if server.poll() is not None:
+                raise SystemExit(f"mariadbd ended with {server.returncode}")
+            time.sleep(0.1)
+        subprocess.run(["mariadb"], input=databases(setup), text=True, check=True)
+        # The longest first, two at a time: this is processor work.
+        order = sorted(setup["services"], key=lambda name: ("neutron", "nova", "cinder", "keystone").index(name) if name in ("neutron", "nova", "cinder", "keystone") else 9)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for future in [pool.submit(commands, name, setup["services"][name].get("prepare", [])) for name in order]:
+                name, times = future.result()
+                print(f"{name}: {', '.join(times)}", flush=True)
+        start = time.monotonic()
+        bootstrap = ["keystone-manage", "bootstrap", "--bootstrap-username", setup["keeper"], "--bootstrap-password", setup["keeper_password"]]
+        bootstrap += ["--bootstrap-role-name", "Admin", "--bootstrap-project-name", "admin", "--bootstrap-region-id", "RegionOne"]
+        subprocess.run(bootstrap, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        accounts(setup)
+        print(f"accounts {time.monotonic() - start:.1f}s", flush=True)
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+if __name__ == "__main__":
+    main()
