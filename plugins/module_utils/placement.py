@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which machine of MAAS stands behind which machine of a bundle. The machines are those of the filter bundle_machines."""
+
+from __future__ import annotations
+
+
+class PlacementError(Exception):
+    """A machine of the bundle has no counterpart."""
+
+
+def metal(machines, tag):
+    """Numbers of the bundle's bare-metal machines: those whose constraints carry the tag."""
+    return [machine["name"] for machine in machines if tag in (machine.get("tags") or [])]
+
+
+def virtual(machines, prefix, tag, default, disks=None):
+    """What to compose for all the others."""
+    disks = {str(name): sizes for name, sizes in (disks or {}).items()}
+    unknown = sorted(set(disks) - {machine["name"] for machine in machines})
+    if unknown:
+        raise PlacementError(f"disks are given for machine {unknown[0]}, which the bundle does not have")
+    found = []
+    for machine in machines:
+        if tag in (machine.get("tags") or []):
+            continue
+        asked = {key: machine.get(key) or default[key] for key in ("cores", "memory", "disk")}
+        found.append(
+            {
+                "hostname": f"{prefix}{machine['name']}",
+                "cores": asked["cores"],
+                "memory": asked["memory"],
+                "disks": [str(size) for size in disks.get(machine["name"], [asked["disk"]])],
+                "tags": list(machine.get("tags") or []),
+            }
+        )
+    return found
+
+
+def mapping(machines, prefix, tag, hosts, known):
+    """{number in the bundle: system_id}; bare metal takes the hosts in their order."""
+    ids = {machine["hostname"]: machine.get("system_id") for machine in known}
+    names = dict(zip(metal(machines, tag), hosts, strict=False))
+    found = {}
+    for machine in machines:
+        name = machine["name"]
+        if tag in (machine.get("tags") or []) and name not in names:
+            raise PlacementError(f"machine {name} of the bundle asks for bare metal (tag {tag}), but there are only {len(hosts)} such hosts")
+        hostname = names.get(name, f"{prefix}{name}")
+        if not ids.get(hostname):
+            raise PlacementError(f"machine {name} of the bundle should be {hostname}, which MAAS does not have")
+        found[name] = ids[hostname]
+    return found
