@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Gathers a site's variables, has them checked, and stops the run with every problem at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from ansible import constants as C
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.stratus.cloud.plugins.module_utils import preflight
+
+MINE = re.compile(r"^(stratus|postgres|maas|lxd|juju|openstack|vault|secret)_\w+$")
+MATRIX = Path(__file__).resolve().parents[2] / "bundles" / "versions.yml"
+HOST_VARIABLES = ("mac_addresses", "bmc")
+
+
+def plain(value):
+    """Containers that Ansible may hand over lazily, as plain ones; what cannot be evaluated raises."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return value
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _checked, options = self.validate_argument_spec(
+            {
+                "found": {"type": "list", "elements": "dict", "default": []},
+                "skip": {"type": "list", "elements": "str", "default": []},
+                "controller": {"type": "dict", "default": {}},
+                "matrix": {"type": "path"},
+                "fail": {"type": "bool", "default": True},
+            }
+        )
+        site = preflight.Site(controller=options["controller"], matrix=self._matrix(options["matrix"]))
+        for name in sorted(task_vars):
+            if MINE.match(name):
+                try:
+                    site.variables[name] = plain(self._templar.template(task_vars[name]))
+                except AnsibleError as problem:
+                    site.broken[name] = str(problem).split("\n", 1)[0]
+        groups, hostvars = task_vars.get("groups", {}), task_vars.get("hostvars", {})
+        site.compute = list(groups.get("compute", []))
+        for host in dict.fromkeys([*site.compute, *groups.get("spare", [])]):
+            site.machines[host] = {}
+            for name in HOST_VARIABLES:
+                try:
+                    if (value := hostvars[host].get(name)) is not None:
+                        site.machines[host][name] = plain(value)
+                except AnsibleError as problem:
+                    site.broken[f"{host}.{name}"] = str(problem).split("\n", 1)[0]
+
+        problems = preflight.site_problems(site, options["skip"], [plain(entry) for entry in options["found"]])
+        unknown = sorted(set(options["skip"]) - set(preflight.CHECKS) - {entry["check"] for entry in problems} - set(self._host_checks(options)))
+        if unknown:
+            self._display.warning(f"stratus_preflight_skip names no check: {', '.join(unknown)}")
+        if not options["fail"]:
+            return {**result, "changed": False, "problems": problems}
+        if problems:
+            count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+            self._display.display(f"\n{count} found, nothing was changed:\n{preflight.render(problems)}\n", color=C.COLOR_ERROR)
+            names = ", ".join(dict.fromkeys(entry["variable"] for entry in problems))
+            return {**result, "failed": True, "msg": f"Preflight stops the run before its first change: {count}, listed above ({names})."}
+        return {**result, "changed": False, "msg": "No problem found.", "problems": []}
+
+    @staticmethod
+    def _matrix(path):
+        source = Path(path) if path else MATRIX
+        try:
+            return yaml.safe_load(source.read_text(encoding="utf-8")) or {}
+        except (OSError, yaml.YAMLError) as problem:
+            raise AnsibleError(f"The version matrix {source} cannot be read: {problem}") from problem
+
+    @staticmethod
+    def _host_checks(options):
+        return ("ports", "bmc", "libraries", "netplan", "bundle", "host", *(entry.get("check", "") for entry in options["found"]))

@@ -1,0 +1,398 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What would stop a build, found in plain data before the first change.
+
+Every check takes the site (see ``Site``) and yields problems: what was looked at, its value, what is wrong, what to do. No check
+raises for bad input, and none shows a secret. ``CHECKS`` names them; an operator leaves one out by its name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+PLACEHOLDER = "CHANGE-ME"
+SECRET = re.compile(r"pass(word|wd)?$|secret|api_key|token|private_key", re.I)
+HOSTNAME = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
+MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+
+REQUIRED = (
+    "stratus_cloud_name",
+    "stratus_state_dir",
+    "postgres_database",
+    "postgres_user",
+    "postgres_password",
+    "maas_channel",
+    "maas_url",
+    "maas_admin_username",
+    "maas_admin_password",
+    "maas_admin_email",
+    "maas_images",
+    "maas_subnet_cidr",
+    "maas_gateway_ip",
+    "maas_dynamic_range",
+    "lxd_bridge",
+    "lxd_bridge_interface",
+    "lxd_vm_host",
+    "juju_channel",
+    "juju_controller_name",
+    "juju_cloud_name",
+    "juju_vm",
+    "juju_model_name",
+    "openstack_bundle_file",
+)
+
+# Where a variable is to be set, by its prefix; for the remedies.
+FILES = {
+    "stratus": "10-cloud.yml",
+    "postgres": "20-postgres.yml",
+    "maas": "30-maas.yml",
+    "lxd": "40-lxd.yml",
+    "juju": "50-juju.yml",
+    "openstack": "60-openstack.yml",
+    "vault": "60-openstack.yml",
+}
+
+
+@dataclass
+class Site:
+    """Everything that the checks look at, as plain data."""
+
+    variables: dict = field(default_factory=dict)
+    # Variables that could not be evaluated, and why.
+    broken: dict = field(default_factory=dict)
+    # host name -> its variables, for the inventory groups compute and spare together
+    machines: dict = field(default_factory=dict)
+    # host names of the group compute
+    compute: list = field(default_factory=list)
+    # distribution, distribution_version, codename, architecture, memory_mb, disk_gb, postgres (major versions found there)
+    controller: dict = field(default_factory=dict)
+    # bundles/versions.yml
+    matrix: dict = field(default_factory=dict)
+
+    def get(self, name, default=None):
+        return self.variables.get(name, default)
+
+
+def problem(check: str, variable: str, value, what: str, remedy: str) -> dict:
+    """One finding. The value of a secret is never part of it, but for the placeholder, which is none."""
+    last = re.split(r"[.\[\]]+", variable.rstrip("]"))[-1]
+    shown = "(not set)" if value is None else "(empty)" if value in ("", [], {}) else value
+    if SECRET.search(last) and shown not in ("(not set)", "(empty)", PLACEHOLDER):
+        shown = "(hidden)"
+    return {"check": check, "variable": variable, "value": shown if isinstance(shown, (int, float)) else str(shown), "problem": what, "remedy": remedy}
+
+
+def where(name: str) -> str:
+    return f"group_vars/all/{FILES.get(name.split('_')[0], '10-cloud.yml')} of the inventory"
+
+
+def _address(text):
+    try:
+        return ipaddress.ip_address(str(text))
+    except ValueError:
+        return None
+
+
+def _network(text):
+    try:
+        return ipaddress.ip_network(str(text), strict=True)
+    except ValueError:
+        return None
+
+
+def _version(text) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", str(text).split("/")[0]))
+
+
+def required(site: Site) -> Iterator[dict]:
+    for name in REQUIRED:
+        if name in site.broken:
+            continue
+        if site.get(name) in (None, "", [], {}):
+            yield problem("required", name, site.get(name), "it is needed and has no value", f"set {name} in {where(name)}")
+    for name, reason in site.broken.items():
+        yield problem("required", name, None, f"it cannot be evaluated: {reason}", "define what it refers to, or give it a plain value")
+    if not site.compute:
+        yield problem("required", "groups.compute", None, "no machine serves the cloud", "list the compute machines in the inventory's group compute")
+
+
+def _texts(value, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, f"{path}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            yield from _texts(inner, f"{path}[{number}]")
+    elif isinstance(value, str):
+        yield path, value
+
+
+def placeholders(site: Site) -> Iterator[dict]:
+    places = [*site.variables.items(), *((host, {k: v for k, v in values.items() if k in ("bmc", "mac_addresses")}) for host, values in site.machines.items())]
+    for name, value in places:
+        for path, text in _texts(value, name):
+            if PLACEHOLDER in text:
+                yield problem("placeholders", path, PLACEHOLDER, "the example's placeholder was never replaced", "put the real value in its place")
+
+
+def secrets(site: Site) -> Iterator[dict]:
+    for name in ("postgres_password", "maas_admin_password"):
+        value = site.get(name)
+        if isinstance(value, str) and any(ord(letter) < 32 for letter in value):
+            yield problem("secrets", name, value, "it holds a line break or another control character", "MAAS reads it as a line: use printable characters")
+        elif value is not None and not isinstance(value, str):
+            yield problem("secrets", name, value, f"it is a {type(value).__name__}, not text", "put it in quotes")
+
+
+def _range(check: str, name: str, value, network) -> tuple[list[dict], tuple | None]:
+    """Problems of one range, and its ends when they make sense."""
+    if not isinstance(value, dict) or not {"start", "end"} <= set(value):
+        return [problem(check, name, value, "a range needs start and end", "write it as {start: ADDRESS, end: ADDRESS}")], None
+    found, ends = [], []
+    for end in ("start", "end"):
+        address = _address(value[end])
+        if address is None:
+            found.append(problem(check, f"{name}.{end}", value[end], "it is no IP address", "write it like 10.42.0.100"))
+        elif network and (address not in network or address in (network.network_address, network.broadcast_address)):
+            remedy = f"choose an address from {network.network_address + 1} to {network.broadcast_address - 1}, or correct maas_subnet_cidr"
+            found.append(problem(check, f"{name}.{end}", value[end], f"it lies outside the usable addresses of the subnet {network}", remedy))
+        ends.append(address)
+    if None in ends or ends[0].version != ends[1].version:
+        return found, None
+    if not found and ends[0] > ends[1]:
+        found.append(problem(check, name, f"{ends[0]}-{ends[1]}", "its end lies before its start", "swap them"))
+    return found, None if found else (ends[0], ends[1])
+
+
+def network(site: Site) -> Iterator[dict]:
+    check = "network"
+    cidr, gateway = site.get("maas_subnet_cidr"), site.get("maas_gateway_ip")
+    subnet = _network(cidr)
+    if cidr and subnet is None:
+        try:
+            hint = f"use {ipaddress.ip_network(str(cidr), strict=False)}"
+        except ValueError:
+            hint = "write it like 10.42.0.0/16"
+        yield problem(check, "maas_subnet_cidr", cidr, "it is no network address", hint)
+    address = _address(gateway)
+    if gateway and address is None:
+        yield problem(check, "maas_gateway_ip", gateway, "it is no IP address", "write it like 10.42.0.1")
+    elif address and subnet and address not in subnet:
+        yield problem(check, "maas_gateway_ip", gateway, f"it lies outside the subnet {subnet}", "use the controller's own address on the private network")
+
+    ranges = []
+    named = [("maas_dynamic_range", site.get("maas_dynamic_range"))] if site.get("maas_dynamic_range") else []
+    reserved = site.get("maas_reserved_ranges") or []
+    if isinstance(reserved, list):
+        named += [(f"maas_reserved_ranges[{number}]", value) for number, value in enumerate(reserved)]
+    else:
+        yield problem(check, "maas_reserved_ranges", reserved, "it is no list", "write a list of {start, end, comment}")
+    for name, value in named:
+        found, ends = _range(check, name, value, subnet)
+        yield from found
+        if ends:
+            ranges.append((name, *ends))
+    for number, (name, start, end) in enumerate(ranges):
+        for other, other_start, other_end in ranges[:number]:
+            if start.version == other_start.version and start <= other_end and other_start <= end:
+                yield problem(check, name, f"{start}-{end}", f"it overlaps {other} ({other_start}-{other_end})", "make them disjoint: MAAS refuses the second")
+    for name, start, end in ranges[:1]:
+        if name == "maas_dynamic_range":
+            for taken, value in [
+                ("maas_gateway_ip", address),
+                *((f"{h}.bmc.address", _address((v.get("bmc") or {}).get("address"))) for h, v in _with_bmc(site)),
+            ]:
+                if value and value.version == start.version and start <= value <= end:
+                    yield problem(
+                        check, taken, str(value), "DHCP could give this address to another machine", f"move it out of maas_dynamic_range ({start}-{end})"
+                    )
+
+    url = urlsplit(str(site.get("maas_url") or ""))
+    if site.get("maas_url") and PLACEHOLDER not in url.geturl():
+        if url.scheme not in ("http", "https") or not url.hostname:
+            yield problem(check, "maas_url", site.get("maas_url"), "it is no http address", "write it like http://10.42.0.1:5240/MAAS")
+        elif url.hostname == "localhost" or ((host := _address(url.hostname)) and host.is_loopback and subnet and not subnet.is_loopback):
+            yield problem(
+                check, "maas_url", site.get("maas_url"), "machines cannot reach a loopback address", "use the controller's address on the private network"
+            )
+
+
+def _with_bmc(site: Site):
+    return [(host, values) for host, values in site.machines.items() if isinstance(values.get("bmc"), dict)]
+
+
+def machines(site: Site) -> Iterator[dict]:
+    check = "machines"
+    macs: dict[str, str] = {}
+    addresses: dict[str, str] = {}
+    vm = site.get("juju_vm")
+    taken = {str(vm.get("hostname")): "juju_vm.hostname"} if isinstance(vm, dict) and vm.get("hostname") else {}
+    prefix = str(site.get("openstack_bundle_vm_prefix") or "")
+    for host, values in site.machines.items():
+        if not HOSTNAME.match(host):
+            yield problem(check, host, host, "it is no host name", "use lower case letters, digits and hyphens, at most 63")
+        if host in taken:
+            yield problem(check, taken[host], host, f"the machine {host} of the inventory has the same name", "name one of them differently")
+        elif prefix and re.match(rf"{re.escape(prefix)}\d+$", host):
+            yield problem(
+                check, host, host, f"names that begin with {prefix} belong to the virtual machines", "rename it, or change openstack_bundle_vm_prefix"
+            )
+        own = values.get("mac_addresses") or []
+        own = [own] if isinstance(own, str) else own
+        if not own and host in site.compute:
+            yield problem(
+                check,
+                f"{host}.mac_addresses",
+                None,
+                "the machine cannot be recognised without a MAC address",
+                "list the address of the interface that it boots from",
+            )
+        for number, mac in enumerate(own):
+            normal = str(mac).lower().replace("-", ":")
+            if PLACEHOLDER in str(mac):
+                continue
+            if not MAC.match(normal):
+                yield problem(check, f"{host}.mac_addresses[{number}]", mac, "it is no MAC address", "write it like 52:54:00:10:00:01, in quotes")
+            elif normal in macs:
+                yield problem(
+                    check, f"{host}.mac_addresses[{number}]", mac, f"{macs[normal]} has the same MAC address", "correct one of them: each interface has its own"
+                )
+            else:
+                macs[normal] = host
+        bmc = values.get("bmc")
+        if bmc is None:
+            continue
+        if not isinstance(bmc, dict):
+            yield problem(check, f"{host}.bmc", "(hidden)", "it is no mapping", "write it as {type: ipmi, address: ..., user: ..., password: ...}")
+            continue
+        for key in ("type", "address", "user", "password"):
+            if bmc.get("type", "ipmi") == "ipmi" and not bmc.get(key):
+                yield problem(check, f"{host}.bmc.{key}", bmc.get(key), "the BMC cannot be used without it", f"add {key} to bmc of {host}")
+        if (address := str(bmc.get("address") or "")) and PLACEHOLDER not in address:
+            if address in addresses:
+                yield problem(
+                    check, f"{host}.bmc.address", address, f"{addresses[address]} has the same BMC address", "correct one of them: each machine has its own BMC"
+                )
+            else:
+                addresses[address] = host
+
+
+def _matches(version: tuple[int, ...], expression: str) -> bool:
+    """Whether a version is met by an expression such as '>=3.6.13,<=3.6.14'."""
+    tests = {"==": lambda a, b: a == b, ">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, "<": lambda a, b: a < b}
+    for part in expression.split(","):
+        operator, text = re.match(r"\s*(==|>=|<=|>|<)\s*(\S+)", part).groups()
+        bound = _version(text)
+        width = max(len(bound), len(version))
+        padded = [tuple(v) + (0,) * (width - len(v)) for v in (version, bound)]
+        if not tests[operator](*padded):
+            return False
+    return True
+
+
+def versions(site: Site) -> Iterator[dict]:
+    check, matrix = "versions", site.matrix
+    if not matrix:
+        return
+    for product in ("maas", "juju"):
+        name, channel = f"{product}_channel", site.get(f"{product}_channel")
+        if not channel or PLACEHOLDER in str(channel):
+            continue
+        track = str(channel).split("/")[0]
+        refused = [
+            bad
+            for bad in matrix.get("known_bad", [])
+            if bad["product"] == product and bad["severity"] == "refuse" and _version(track) and _matches(_version(track), bad["match"])
+        ]
+        known = [str(key) for key in (matrix.get("maas", {}) if product == "maas" else matrix.get("juju", {}).get("supported", []))]
+        if refused:
+            yield problem(check, name, channel, refused[0]["reason"], refused[0]["remedy"])
+        elif track not in known:
+            yield problem(check, name, channel, f"this release of {product} is not known to work", f"use one of {', '.join(known)}, as in {known[-1]}/stable")
+    release = matrix.get("maas", {}).get(str(site.get("maas_channel") or "").split("/")[0])
+    wanted, controller = site.get("postgres_version"), site.controller
+    packaged = matrix.get("postgres", {}).get("packaged", {}).get(controller.get("codename"))
+    if wanted and str(wanted).isdigit() is False:
+        yield problem(check, "postgres_version", wanted, "it is no major version", "write a number such as 15, or leave it empty")
+        return
+    # What the controller runs already wins over what would be installed.
+    present = max([int(v) for v in controller.get("postgres") or []], default=None)
+    actual = int(wanted) if wanted else present or packaged
+    if wanted and packaged and int(wanted) != packaged and int(wanted) != present:
+        remedy = f"leave it empty for {packaged}, or add the PostgreSQL project's package repository first"
+        yield problem(check, "postgres_version", wanted, f"{controller.get('codename')} packages version {packaged}", remedy)
+    if release and actual and actual < release["postgres"]:
+        remedy = f"use a system that packages {release['postgres']} (Ubuntu 24.04), set postgres_version, or choose an older maas_channel"
+        yield problem(check, "postgres_version", actual, f"MAAS {site.get('maas_channel')} needs PostgreSQL {release['postgres']} or later", remedy)
+    channel = site.get("lxd_channel")
+    if channel and "lxd" in matrix and str(channel).split("/")[0] not in matrix["lxd"]["supported"]:
+        yield problem(check, "lxd_channel", channel, "MAAS does not support this release of LXD", f"use {matrix['lxd']['channel']}")
+
+
+def controller(site: Site) -> Iterator[dict]:
+    check, facts = "controller", site.controller
+    if not facts:
+        return
+    systems = site.matrix.get("targets", {}).get("controller", [])
+    if systems and not any(s["distribution"] == facts.get("distribution") and str(s["version"]) == str(facts.get("distribution_version")) for s in systems):
+        names = ", ".join(f"{s['distribution']} {s['version']}" for s in systems)
+        yield problem(
+            check,
+            "controller's system",
+            f"{facts.get('distribution')} {facts.get('distribution_version')}",
+            "the roles are not written for it",
+            f"use one of {names}",
+        )
+    if facts.get("architecture") and facts["architecture"] != "x86_64":
+        yield problem(check, "controller's architecture", facts["architecture"], "the virtual machines of the control plane are amd64", "use an x86_64 host")
+    least = site.get("stratus_preflight_minimum") or {}
+    if not isinstance(least, dict):
+        yield problem(check, "stratus_preflight_minimum", least, "it is no mapping", "write it as {memory_mb: 8192, disk_gb: 40}")
+        return
+    for key, unit, remedy in (("memory_mb", "MiB of memory", "use a larger host"), ("disk_gb", "GB free on /var", "free some space, or use a larger disk")):
+        if facts.get(key) is not None and least.get(key) and facts[key] < int(least[key]):
+            yield problem(
+                check, f"controller's {key}", facts[key], f"at least {least[key]} {unit} are needed", f"{remedy}; or lower stratus_preflight_minimum.{key}"
+            )
+
+
+CHECKS = {
+    "required": required,
+    "placeholders": placeholders,
+    "secrets": secrets,
+    "network": network,
+    "machines": machines,
+    "versions": versions,
+    "controller": controller,
+}
+
+
+def site_problems(site: Site, skip=(), found=()) -> list[dict]:
+    """All problems, each once: those of the checks here and those found elsewhere, without the checks left out by name."""
+    problems = [p for name, check in CHECKS.items() if name not in skip for p in check(site)]
+    problems += [{"check": "host", "value": "", "remedy": "", **p} for p in found]
+    seen, unique = set(), []
+    # A placeholder explains whatever else is wrong with the same value.
+    blank = {p["variable"] for p in problems if p["check"] == "placeholders"}
+    for entry in problems:
+        key = (entry["variable"], entry["problem"])
+        if entry["check"] in skip or key in seen or (entry["check"] != "placeholders" and any(entry["variable"].startswith(name) for name in blank)):
+            continue
+        seen.add(key)
+        unique.append(entry)
+    return unique
+
+
+def render(problems: list[dict]) -> str:
+    """The list as the operator reads it."""
+    lines = []
+    for number, entry in enumerate(problems, 1):
+        lines.append(f"{number:3}. {entry['variable']} = {entry['value']}" if str(entry["value"]) else f"{number:3}. {entry['variable']}")
+        lines.append(f"     {entry['problem']}")
+        if entry["remedy"]:
+            lines.append(f"     -> {entry['remedy']}  (check: {entry['check']})")
+    return "\n".join(lines)

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: preflight
+short_description: Stop before the first change, with every problem of the site at once
+version_added: 0.1.0
+description:
+  - Looks at all variables of the collection (C(stratus_), C(postgres_), C(maas_), C(lxd_), C(juju_), C(openstack_), C(vault_)) and at the machines of the
+    inventory groups C(compute) and C(spare), and adds the problems that checks on the hosts found.
+  - Every problem is shown with the variable, its value, what is wrong and what to do. Secret values are not shown.
+  - Runs on the control node; it reads nothing from the target.
+author:
+  - The stratus.cloud developers
+attributes:
+  check_mode:
+    description: Reads only, in check mode too.
+    support: full
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+options:
+  found:
+    description: Problems found by other checks; each has C(check), C(variable), C(value), C(problem) and C(remedy).
+    type: list
+    elements: dict
+    default: []
+  skip:
+    description: >-
+      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(controller).
+      Of the playbook: C(ports), C(netplan), C(bmc), C(libraries), C(bundle).
+    type: list
+    elements: str
+    default: []
+  controller:
+    description: >-
+      Facts of the controller host: C(distribution), C(distribution_version), C(codename), C(architecture), C(memory_mb), C(disk_gb), and C(postgres), the
+      major versions that it runs already.
+    type: dict
+    default: {}
+  matrix:
+    description: File that says which versions go together; without it the collection's own C(bundles/versions.yml).
+    type: path
+  fail:
+    description: Whether to fail when there are problems; else they are only returned.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Check the variables of this inventory, and what the host checks found
+  stratus.cloud.preflight:
+    found: "{{ maas_problems + lxd_problems }}"
+    skip: "{{ stratus_preflight_skip | default([]) }}"
+"""
+
+RETURN = r"""
+problems:
+  description: The problems, when the task does not fail because of them.
+  returned: success
+  type: list
+  elements: dict
+"""

@@ -1,0 +1,173 @@
+"""What preflight finds in plain data: every kind of bad input, together, and no secret among the findings."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.stratus.cloud.plugins.module_utils import preflight
+from ansible_collections.stratus.cloud.plugins.module_utils.preflight import Site, site_problems
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def inventory(name: str) -> dict:
+    variables = {}
+    for path in sorted((ROOT / "inventories" / name / "group_vars/all").glob("*.yml")):
+        variables |= yaml.safe_load(path.read_text())
+    return variables
+
+
+@pytest.fixture
+def site() -> Site:
+    groups = yaml.safe_load((ROOT / "inventories/lab/hosts.yml").read_text())["all"]["children"]
+    return Site(
+        variables=inventory("lab"),
+        machines=copy.deepcopy({**groups["compute"]["hosts"], **groups["spare"]["hosts"]}),
+        compute=list(groups["compute"]["hosts"]),
+        controller={
+            "distribution": "Debian",
+            "distribution_version": "12",
+            "codename": "bookworm",
+            "architecture": "x86_64",
+            "memory_mb": 24000,
+            "disk_gb": 100,
+            "postgres": [],
+        },
+        matrix=yaml.safe_load((ROOT / "bundles/versions.yml").read_text()),
+    )
+
+
+def found(site: Site, **options) -> dict[str, dict]:
+    return {entry["variable"]: entry for entry in site_problems(site, **options)}
+
+
+def test_the_lab_has_no_problem(site):
+    assert site_problems(site) == []
+
+
+def test_the_example_is_refused_for_its_placeholders_only(site):
+    site.variables = inventory("example")
+    problems = site_problems(site)
+    assert {entry["check"] for entry in problems} == {"placeholders"}
+    assert {"postgres_password", "maas_admin_password", "maas_admin_email"} <= {entry["variable"] for entry in problems}
+
+
+def test_every_problem_is_there_at_once_with_variable_value_and_remedy(site):
+    site.variables |= {
+        "maas_dynamic_range": {"start": "10.99.0.1", "end": "10.42.255.254"},
+        "maas_gateway_ip": "10.43.0.1",
+        "juju_channel": "4.0/stable",
+        "maas_url": "",
+    }
+    site.machines["compute1"]["mac_addresses"] = list(site.machines["compute0"]["mac_addresses"])
+    site.machines["compute1"]["bmc"]["address"] = "10.42.0.20"
+    problems = found(site)
+    assert set(problems) == {
+        "maas_dynamic_range.start",
+        "maas_gateway_ip",
+        "juju_channel",
+        "maas_url",
+        "compute1.mac_addresses[0]",
+        "compute1.bmc.address",
+    }
+    assert problems["maas_dynamic_range.start"]["value"] == "10.99.0.1"
+    assert all(entry["problem"] and entry["remedy"] for entry in problems.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "variable", "words"),
+    [
+        ({"start": "10.42.200.0", "end": "10.42.100.0"}, "maas_dynamic_range", "before its start"),
+        ({"start": "10.42.0.50", "end": "10.42.1.0"}, "maas_reserved_ranges[0]", "overlaps maas_dynamic_range"),
+        ({"start": "10.42.191.255", "end": "10.42.255.255"}, "maas_dynamic_range.end", "usable addresses"),
+        ({"start": "ten", "end": "10.42.255.254"}, "maas_dynamic_range.start", "no IP address"),
+        ("10.42.191.255-10.42.255.254", "maas_dynamic_range", "needs start and end"),
+    ],
+)
+def test_ranges(site, value, variable, words):
+    site.variables["maas_dynamic_range"] = value
+    assert words in found(site)[variable]["problem"]
+
+
+def test_an_address_that_dhcp_could_give_away(site):
+    site.machines["compute0"]["bmc"]["address"] = "10.42.200.1"
+    assert "DHCP" in found(site)["compute0.bmc.address"]["problem"]
+
+
+def test_names_that_collide(site):
+    site.machines["juju-machine"] = {}
+    site.machines["os-3"] = {}
+    site.machines["Under_Score"] = {}
+    problems = found(site)
+    assert "same name" in problems["juju_vm.hostname"]["problem"]
+    assert "virtual machines" in problems["os-3"]["problem"]
+    assert "no host name" in problems["Under_Score"]["problem"]
+
+
+def test_machines_need_a_mac_address_and_a_whole_bmc(site):
+    site.machines["compute0"] = {"bmc": {"type": "ipmi", "address": "10.42.0.20", "user": "root"}}
+    problems = found(site)
+    assert problems["compute0.mac_addresses"]["value"] == "(not set)"
+    assert problems["compute0.bmc.password"]["value"] == "(not set)"
+
+
+def test_versions(site):
+    site.variables |= {"maas_channel": "3.7/stable"}
+    assert "needs PostgreSQL 16" in found(site)["postgres_version"]["problem"]
+    site.controller["postgres"] = [16]
+    assert "postgres_version" not in found(site)
+    site.variables |= {"maas_channel": "3.3/stable", "juju_channel": "2.9/stable", "postgres_version": "13"}
+    problems = found(site)
+    assert "not known" in problems["maas_channel"]["problem"]
+    assert "Juju 2" in problems["juju_channel"]["problem"]
+    assert "packages version 15" in problems["postgres_version"]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("version", "expression", "met"),
+    [("3.6.13", ">=3.6.13,<=3.6.14", True), ("3.6.15", ">=3.6.13,<=3.6.14", False), ("4", ">=4.0", True), ("3.6", "==3.6.24", False), ("2.9", "<3.0", True)],
+)
+def test_comparisons_of_versions(version, expression, met):
+    assert preflight._matches(preflight._version(version), expression) is met
+
+
+def test_the_controller(site):
+    site.variables["stratus_preflight_minimum"] = {"memory_mb": 8192, "disk_gb": 40}
+    site.controller |= {"distribution": "Fedora", "memory_mb": 2048, "disk_gb": 5, "architecture": "aarch64"}
+    assert len(site_problems(site)) == 4
+
+
+def test_secrets_are_never_shown(site):
+    site.variables |= {"postgres_password": "top\nsecret", "maas_admin_password": 12345678}
+    text = preflight.render(site_problems(site))
+    assert "postgres_password = (hidden)" in text
+    assert "top" not in text and "12345678" not in text
+
+
+def test_a_variable_that_cannot_be_evaluated(site):
+    del site.variables["maas_url"]
+    site.broken["maas_url"] = "'nowhere' is undefined"
+    assert "'nowhere' is undefined" in found(site)["maas_url"]["problem"]
+
+
+def test_checks_are_left_out_by_name(site):
+    site.variables |= {"maas_gateway_ip": "10.43.0.1", "juju_channel": "4.0/stable"}
+    assert set(found(site, skip=["network"])) == {"juju_channel"}
+    host = {"check": "bmc", "variable": "compute0.bmc", "value": "10.42.0.20", "problem": "no answer", "remedy": "plug it in"}
+    assert set(found(site, skip=["network", "versions"], found=[host])) == {"compute0.bmc"}
+    assert not found(site, skip=["network", "versions", "bmc"], found=[host])
+
+
+def test_nothing_at_all_is_a_list_of_problems_not_a_crash():
+    problems = site_problems(Site())
+    assert {"maas_url", "groups.compute"} <= {entry["variable"] for entry in problems}
+
+
+@pytest.mark.parametrize("value", [None, 7, "x", [], ["x"], {"x": 1}, [{"start": 1}]])
+@pytest.mark.parametrize("name", preflight.REQUIRED + ("maas_reserved_ranges", "stratus_preflight_minimum", "postgres_version", "lxd_channel"))
+def test_wrong_types_never_crash(site, name, value):
+    site.variables[name] = value
+    site_problems(site)
