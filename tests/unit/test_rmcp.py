@@ -72,10 +72,9 @@ def test_ipmi_sim(tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     methods = "".join(f"  allowed_auths_{level} none md2 md5 straight\n" for level in ("callback", "user", "operator", "admin"))
+    guid = "  guid a123456789abcdefa123456789abcdef\n"
     user = 'user 2 true "root" "right" admin 10 none md2 md5 straight\n'
-    (tmp_path / "lan.conf").write_text(
-        f'name "t"\nset_working_mc 0x20\nstartlan 1\n  addr 127.0.0.1 {port}\n  priv_limit admin\n{methods}  guid a123456789abcdefa123456789abcdef\nendlan\n{user}'
-    )
+    (tmp_path / "lan.conf").write_text(f'name "t"\nset_working_mc 0x20\nstartlan 1\n  addr 127.0.0.1 {port}\n  priv_limit admin\n{methods}{guid}endlan\n{user}')
     (tmp_path / "t.emu").write_text("mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr\nmc_enable 0x20\n")
     process = subprocess.Popen(
         ["ipmi_sim", "-c", tmp_path / "lan.conf", "-f", tmp_path / "t.emu", "-n", "-s", tmp_path / "state"],
