@@ -1,0 +1,269 @@
+"""labd: the process in which the world lives. It runs the clock and serves every face."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import ipaddress
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from lab.effects import Effects
+from lab.engine import Clock, Engine
+from lab.faces import control
+from lab.faces.juju import JujuFace
+from lab.faces.maas import make_app
+from lab.faces.vault import VaultFace
+from lab.hosts.bmc import Bmcs
+from lab.paths import Paths
+from lab.world import World
+from lab.world.rack import load
+
+LOG = logging.getLogger(__name__)
+MAAS_PORT = 5240
+HOSTS_NETWORK = "10.42.0.0/16"
+LOOPBACK_ADMIN = ("admin", "lab-admin", "admin@stratus.example")
+
+
+def free_network(chosen: str | None = None) -> str:
+    """A loopback network nobody serves a region on: the one chosen before, else 127.42.0.0/16 and onwards."""
+    candidates = ([chosen] if chosen else []) + [f"127.{number}.0.0/16" for number in [*range(42, 128), *range(2, 42)]]
+    for candidate in candidates:
+        address = str(ipaddress.ip_network(candidate).network_address + 1)
+        with socket.socket() as probe:
+            try:
+                probe.bind((address, MAAS_PORT))
+                return candidate
+            except OSError:
+                continue
+    raise OSError("every loopback network has a lab already")
+
+
+class Lab:
+    """One lab: its world, its faces, and the file that says where they are."""
+
+    def __init__(self, paths: Paths, hosts: bool):
+        self.paths = paths
+        self.hosts = hosts
+        self.started = time.time()
+        self.settings_file = paths.state / "lab.json"
+        self.settings: dict[str, Any] = json.loads(self.settings_file.read_text()) if self.settings_file.exists() else {}
+        self.network = HOSTS_NETWORK if hosts else free_network(self.settings.get("network"))
+        self.settings["network"] = self.network
+        self.settings["hosts"] = hosts
+        self.world: World
+        self.bmcs = Bmcs(paths)
+        self._runners: list[web.AppRunner] = []
+        self._written = ""
+
+    def _save_settings(self) -> None:
+        self.settings_file.write_text(json.dumps(self.settings))
+        self.settings_file.chmod(0o600)
+
+    def note_admin(self, username: str, password: str) -> None:
+        """Remember who the region's first administrator is (the region itself keeps only what it needs)."""
+        self.settings["admin"] = {"username": username, "password": password}
+        self._save_settings()
+
+    @property
+    def controller_ip(self) -> str:
+        return str(ipaddress.ip_network(self.network).network_address + 1)
+
+    # -- life -----------------------------------------------------------------------------------------------------------
+    async def run(self) -> None:
+        effects = Effects()
+        if self.hosts:
+            from lab.hosts.effects import HostEffects
+
+            effects = HostEffects(self.paths, asyncio.get_running_loop())
+        speed = float(os.environ.get("LAB_SPEED") or 60)
+        state = json.loads(self.paths.world.read_text()) if self.paths.world.exists() else {}
+        engine = Engine(Clock(start=state.get("now"), speed=speed), path=self.paths.world, effects=effects)
+        rack = load(os.environ.get("LAB_RACK") or "thesis")
+        self.world = World(engine, rack, self.network)
+        if self.hosts:
+            self._restore()
+        await self._serve_maas()
+        self.juju = JujuFace(self.world)
+        await self.juju.start()
+        self.vault = VaultFace(self.world)
+        await self.vault.start()
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        tasks = [asyncio.create_task(engine.run())]
+        if not self.hosts:
+            await self._initialise()
+        self._save_settings()
+        self._start_bmcs()
+        # Last: whoever finds the control socket finds everything else, too.
+        self._runners.append(await control.serve(self, self.paths.control))
+        tasks.append(asyncio.create_task(self._keep_endpoints()))
+        LOG.info("the lab is up: %s, network %s, speed %s", "hosts" if self.hosts else "loopback", self.network, speed)
+        stopping = asyncio.create_task(stop.wait())
+        done, _pending = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopping}:
+            task.result()
+        LOG.info("stopping")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.bmcs.stop()
+        for runner in self._runners:
+            await runner.cleanup()
+        engine.save()
+
+    async def _serve_maas(self) -> None:
+        runner = web.AppRunner(make_app(self.world), access_log=None)
+        await runner.setup()
+        if self.hosts:
+            # The region listens where its host does: a socket proxy of the controller host leads here.
+            self.paths.maas.unlink(missing_ok=True)
+            await web.UnixSite(runner, str(self.paths.maas)).start()
+            self.paths.maas.chmod(0o666)
+        else:
+            await web.TCPSite(runner, self.controller_ip, MAAS_PORT).start()
+        self._runners.append(runner)
+
+    async def _initialise(self) -> None:
+        """What the roles would have done, for a lab without hosts: an initialised region with an administrator, and a Juju controller."""
+        if self.settings.get("initialised"):
+            return
+        maas, juju = self.world.maas, self.world.juju
+        maas.init(f"http://{self.controller_ip}:{MAAS_PORT}/MAAS")
+        maas.create_admin(*LOOPBACK_ADMIN)
+        self.note_admin(*LOOPBACK_ADMIN[:2])
+        maas.api_key(LOOPBACK_ADMIN[0])
+        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        juju.preset_controller("maas-controller", "maas-one")
+        self.settings["initialised"] = True
+
+    def _restore(self) -> None:
+        """After a restart: hosts of deployed machines are known again, or booted again."""
+        computes = self.world.effects.computes
+        deployed = [m for m in self.world.maas.machines() if m.get("ip") and m["hostname"] in self.world.rack.machines]
+        computes.adopt([(m["hostname"], m["ip"]) for m in deployed])
+
+    def _start_bmcs(self) -> None:
+        if not self.bmcs.available():
+            LOG.warning("no ipmi_sim on this machine: the lab has no BMCs")
+            return
+        for number, machine in enumerate(self.world.rack.machines.values()):
+            bmc = machine.get("bmc")
+            if not bmc:
+                continue
+            if self.hosts:
+                self.world.effects.address_add(bmc["address"])
+            self.bmcs.add(machine["hostname"], bmc["address"], 623 if self.hosts else 6230 + number, bmc["user"], bmc["password"])
+
+    # -- what there is --------------------------------------------------------------------------------------------------
+    def status(self) -> dict[str, Any]:
+        engine = self.world.engine
+        return {
+            "pid": os.getpid(), "mode": "hosts" if self.hosts else "loopback", "network": self.network, "started": self.started,
+            "clock": {"now": engine.clock.now(), "speed": engine.clock.speed, "queue": len(engine.state["queue"])},
+            "machines": [
+                {key: machine.get(key) for key in ("system_id", "hostname", "status", "power_state", "ip")} for machine in self.world.maas.machines()
+            ],
+            "rack": [{"hostname": name, "power": self.world.rack.power(name)} for name in self.world.rack.machines],
+            "endpoints": self.endpoints(),
+        }  # fmt: skip
+
+    def endpoints(self) -> dict[str, Any]:
+        """Where every face is; None for what does not exist yet."""
+        maas = self._maas_endpoint()
+        juju = self.world.juju.endpoint_info()
+        hosts = []
+        if self.hosts:
+            hosts = [{"name": "controller", "address": "198.51.100.2"}]
+            hosts += [{"name": name, "address": host.nics[0].ip} for name, host in sorted(self.world.effects.computes.hosts.items())]
+        return {
+            "mode": "hosts" if self.hosts else "loopback",
+            "maas": maas,
+            "juju": juju or dict.fromkeys(["endpoint", "username", "password", "ca_cert", "controller"]),
+            "vault": self.world.vault.endpoint_info() or {"url": None},
+            "openstack": self._openstack_endpoint(),
+            "bmc": self.bmcs.entries,
+            "hosts": hosts,
+            "network": self.network,
+            "control": str(self.paths.control),
+        }
+
+    def _maas_endpoint(self) -> dict[str, Any]:
+        admin = self.settings.get("admin") or {}
+        key = None
+        if admin and self.world.maas.initialised():
+            key = self.world.maas.api_key(admin["username"])
+        if key is None:
+            return dict.fromkeys(["url", "api_key", "username", "password"])
+        return {"url": f"http://{self.controller_ip}:{MAAS_PORT}/MAAS", "api_key": key, **admin}
+
+    def _openstack_endpoint(self) -> dict[str, Any]:
+        info = getattr(self.world.effects, "openstack_info", None)
+        return (info() if info else None) or {"auth_url": None}
+
+    async def _keep_endpoints(self) -> None:
+        """Write .lab/endpoints.json whenever something in it changed."""
+        engine = self.world.engine
+        seen = -1
+        while True:
+            if engine.revision != seen:
+                seen = engine.revision
+                text = json.dumps(self.endpoints(), indent=2) + "\n"
+                if text != self._written:
+                    temporary = self.paths.endpoints.with_suffix(".new")
+                    temporary.touch(mode=0o600)
+                    temporary.write_text(text)
+                    os.replace(temporary, self.paths.endpoints)
+                    self._written = text
+            await asyncio.sleep(0.3)
+            await engine.until(lambda: engine.revision != seen, 30)
+
+
+def lock(paths: Paths) -> int | None:
+    """Be the one daemon of this checkout; None when another one is."""
+    handle = os.open(paths.run / "labd.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    os.ftruncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode())
+    return handle
+
+
+def owner(paths: Paths) -> int | None:
+    """The number of the running daemon, if there is one."""
+    path: Path = paths.run / "labd.lock"
+    if not path.exists():
+        return None
+    handle = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        text = os.read(handle, 32).decode().strip()
+        return int(text) if text else None
+    else:
+        return None
+    finally:
+        os.close(handle)
+
+
+def main(hosts: bool) -> int:
+    paths = Paths().make()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if lock(paths) is None:
+        LOG.error("the lab of this checkout runs already (process %s)", owner(paths))
+        return 1
+    asyncio.run(Lab(paths, hosts).run())
+    return 0

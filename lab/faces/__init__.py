@@ -1,0 +1,1 @@
+"""How the simulated world is reached: one face per real client."""
