@@ -1,11 +1,9 @@
-"""The inventory's machines and the controller's bridge, as modules and netplan want them."""
+"""The inventory's machines as the modules want them."""
 
 from __future__ import annotations
 
-import pytest
-from ansible.errors import AnsibleFilterError
-from ansible_collections.stratus.cloud.plugins.filter.netplan_bridge import netplan_bridge
 from ansible_collections.stratus.cloud.plugins.filter.rack_machines import rack_machines
+from ansible_collections.stratus.cloud.plugins.filter.unknown_machines import unknown_machines
 
 
 def test_machines_with_and_without_bmc():
@@ -19,22 +17,9 @@ def test_machines_with_and_without_bmc():
     assert second == {"hostname": "b", "mac_addresses": ["52:54:00:00:00:02"], "architecture": "amd64/generic", "zone": "rack2"}
 
 
-def test_the_bridge_takes_the_addresses_and_leaves_the_rest():
-    before = {
-        "network": {
-            "version": 2,
-            "ethernets": {"eno2": {"dhcp4": True}, "eno3": {"addresses": ["10.42.0.1/16"], "mtu": 9000, "nameservers": {"addresses": ["10.42.0.1"]}}},
-        }
-    }
-    after = netplan_bridge(before, "eno3", "br0")
-    assert after["network"]["ethernets"]["eno3"] == {"mtu": 9000, "dhcp4": False, "dhcp6": False}
-    assert after["network"]["bridges"]["br0"]["addresses"] == ["10.42.0.1/16"]
-    assert after["network"]["bridges"]["br0"]["interfaces"] == ["eno3"]
-    assert after["network"]["ethernets"]["eno2"] == {"dhcp4": True}
-    assert "bridges" not in before["network"]
-    assert netplan_bridge(after, "eno3", "br0") == after
-
-
-def test_an_interface_that_is_not_there():
-    with pytest.raises(AnsibleFilterError, match="eno9"):
-        netplan_bridge({"network": {"ethernets": {}}}, "eno9", "br0")
+def test_machines_that_the_region_has_not_seen():
+    declared = [{"hostname": "a", "mac_addresses": ["52-54-00-00-00-0A"]}, {"hostname": "b", "mac_addresses": ["52:54:00:00:00:0b", "52:54:00:00:00:0c"]}]
+    assert unknown_machines(declared, []) == ["a", "b"]
+    known = [{"hostname": "x", "interface_set": [{"mac_address": "52:54:00:00:00:0a"}], "boot_interface": None}]
+    assert unknown_machines(declared, known) == ["b"]
+    assert unknown_machines(declared, [*known, {"boot_interface": {"mac_address": "52:54:00:00:00:0C"}}]) == []

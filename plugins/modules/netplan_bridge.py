@@ -1,0 +1,158 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A bridge that takes over an interface, in netplan's files."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: netplan_bridge
+short_description: Let a bridge take over an interface and its addresses, in netplan's files
+version_added: 0.1.0
+description:
+  - Moves addresses, routes and name servers of an ethernet interface to a bridge that has the interface as its port.
+    What belongs to the interface itself (matching, name, MTU, MAC address) stays with it.
+  - Keeps the file as it was, byte for byte, and brings it back with O(state=absent).
+  - Writes files only. C(netplan apply) is up to the caller, who knows what happens when the host cannot be reached afterwards.
+author:
+  - The stratus.cloud developers
+requirements:
+  - PyYAML on the target (netplan itself brings it)
+attributes:
+  check_mode:
+    description: Says what would change and writes nothing.
+    support: full
+  diff_mode:
+    description: Shows the file before and after.
+    support: full
+options:
+  bridge:
+    description: Name of the bridge.
+    type: str
+    required: true
+  interface:
+    description: Name of the interface, as under C(network.ethernets). Needed for O(state=present) while no file has the bridge.
+    type: str
+  state:
+    description: Whether the bridge shall be there; V(absent) brings the kept file back.
+    type: str
+    choices: [present, absent]
+    default: present
+  directory:
+    description: Where netplan's files lie.
+    type: path
+    default: /etc/netplan
+  backup_dir:
+    description: Where the original is kept (0700). A file that is kept there already is never overwritten.
+    type: path
+    default: /var/lib/stratus/netplan
+"""
+
+EXAMPLES = r"""
+- name: Let br0 take over eno3
+  stratus.cloud.netplan_bridge:
+    bridge: br0
+    interface: eno3
+
+- name: Bring the original network back
+  stratus.cloud.netplan_bridge:
+    bridge: br0
+    state: absent
+"""
+
+RETURN = r"""
+path:
+  description: The file that has the bridge, or that had it; empty when there is none.
+  returned: success
+  type: str
+backup:
+  description: Where the original is kept; empty when nothing was.
+  returned: success
+  type: str
+"""
+
+import os
+import shutil
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+from ansible_collections.stratus.cloud.plugins.module_utils import netplan
+
+
+def read(directory):
+    """path -> (text, content) of every file."""
+    found = {}
+    if os.path.isdir(directory):
+        for name in sorted(os.listdir(directory)):
+            if name.endswith(".yaml"):
+                path = os.path.join(directory, name)
+                with open(path, encoding="utf-8") as file:
+                    text = file.read()
+                found[path] = (text, yaml.safe_load(text) or {})
+    return found
+
+
+def write(module, path, text):
+    temporary = os.path.join(module.tmpdir, os.path.basename(path))
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    module.atomic_move(temporary, path)
+
+
+def present(module, files, backup_dir):
+    path, content = netplan.plan({path: parsed for path, (_text, parsed) in files.items()}, module.params["interface"] or "", module.params["bridge"])
+    backup = os.path.join(backup_dir, os.path.basename(path))
+    if content is None:
+        return {"changed": False, "path": path, "backup": backup if os.path.exists(backup) else ""}
+    text = yaml.safe_dump(content, sort_keys=False, default_flow_style=False)
+    if not module.check_mode:
+        os.makedirs(backup_dir, mode=0o700, exist_ok=True)
+        if not os.path.exists(backup):
+            shutil.copy2(path, backup)
+        write(module, path, text)
+    return {"changed": True, "path": path, "backup": backup, "diff": {"before": files[path][0], "after": text, "before_header": path, "after_header": path}}
+
+
+def absent(module, files, backup_dir):
+    path = netplan.find({path: parsed for path, (_text, parsed) in files.items()}, "bridges", module.params["bridge"])
+    backup = os.path.join(backup_dir, os.path.basename(path))
+    if not path or not os.path.exists(backup):
+        # The bridge was there before us, or is gone already.
+        return {"changed": False, "path": path, "backup": ""}
+    with open(backup, encoding="utf-8") as file:
+        text = file.read()
+    if not module.check_mode:
+        shutil.copy2(backup, path)
+        os.unlink(backup)
+    return {"changed": True, "path": path, "backup": "", "diff": {"before": files[path][0], "after": text, "before_header": path, "after_header": path}}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "bridge": {"type": "str", "required": True},
+            "interface": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "directory": {"type": "path", "default": "/etc/netplan"},
+            "backup_dir": {"type": "path", "default": "/var/lib/stratus/netplan"},
+        },
+        supports_check_mode=True,
+    )
+    if yaml is None:
+        module.fail_json(msg=missing_required_lib("PyYAML"))
+    try:
+        files = read(module.params["directory"])
+        work = present if module.params["state"] == "present" else absent
+        module.exit_json(**work(module, files, module.params["backup_dir"]))
+    except netplan.NetplanError as error:
+        module.fail_json(msg=f"The bridge {module.params['bridge']} cannot be made in {module.params['directory']}: {error}.")
+    except (OSError, yaml.YAMLError) as error:
+        module.fail_json(msg=f"The files in {module.params['directory']} cannot be used: {error}")
+
+
+if __name__ == "__main__":
+    main()

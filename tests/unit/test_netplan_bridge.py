@@ -1,0 +1,87 @@
+"""The module netplan_bridge: what it makes of netplan's files, and that the original comes back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from ansible_collections.stratus.cloud.plugins.module_utils.netplan import NetplanError, plan, with_bridge
+
+BEFORE = {
+    "network": {
+        "version": 2,
+        "ethernets": {"eno2": {"dhcp4": True}, "eno3": {"addresses": ["10.42.0.1/16"], "mtu": 9000, "nameservers": {"addresses": ["10.42.0.1"]}}},
+    }
+}
+
+
+def test_the_bridge_takes_the_addresses_and_leaves_the_rest():
+    path, after = plan({"/etc/netplan/50.yaml": BEFORE, "/etc/netplan/60.yaml": {}}, "eno3", "br0")
+    assert path == "/etc/netplan/50.yaml"
+    assert after["network"]["ethernets"]["eno3"] == {"mtu": 9000, "dhcp4": False, "dhcp6": False}
+    assert after["network"]["bridges"]["br0"] == {
+        "interfaces": ["eno3"],
+        "addresses": ["10.42.0.1/16"],
+        "nameservers": {"addresses": ["10.42.0.1"]},
+        "parameters": {"stp": False, "forward-delay": 0},
+    }
+    assert after["network"]["ethernets"]["eno2"] == {"dhcp4": True}
+    assert "bridges" not in BEFORE["network"]
+    assert with_bridge(after, "eno3", "br0") == after
+    assert plan({path: after}, "", "br0") == (path, None)
+
+
+def test_files_that_do_not_allow_it():
+    with pytest.raises(NetplanError, match="eno9; they know eno2, eno3"):
+        plan({"a.yaml": BEFORE}, "eno9", "br0")
+    with pytest.raises(NetplanError, match="they know none"):
+        plan({}, "eno3", "br0")
+    with pytest.raises(NetplanError, match="spread over a.yaml, b.yaml"):
+        plan({"a.yaml": BEFORE, "b.yaml": BEFORE}, "eno3", "br0")
+
+
+def module(tmp_path, check=False, **arguments):
+    arguments |= {"directory": str(tmp_path / "netplan"), "backup_dir": str(tmp_path / "backup"), "bridge": "br0"}
+    arguments |= {"_ansible_check_mode": check, "_ansible_remote_tmp": str(tmp_path), "_ansible_diff": True}
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible_collections.stratus.cloud.plugins.modules.netplan_bridge"],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        cwd=".venv/collections",
+    )
+    return json.loads(done.stdout)
+
+
+def test_check_run_again_and_back(tmp_path):
+    (tmp_path / "netplan").mkdir()
+    file = tmp_path / "netplan" / "50-cloud-init.yaml"
+    original = "# made by hand\n" + yaml.safe_dump(BEFORE)
+    file.write_text(original)
+    file.chmod(0o600)
+
+    assert module(tmp_path, check=True, interface="eno3")["changed"] is True
+    assert file.read_text() == original
+
+    done = module(tmp_path, interface="eno3")
+    assert done["changed"] is True
+    assert done["diff"]["before"] == original
+    assert "br0" in yaml.safe_load(file.read_text())["network"]["bridges"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "backup" / file.name).read_text() == original
+
+    assert module(tmp_path, interface="eno3")["changed"] is False
+    assert module(tmp_path, state="absent", check=True)["changed"] is True
+    assert module(tmp_path, state="absent")["changed"] is True
+    assert file.read_text() == original
+    assert module(tmp_path, state="absent")["changed"] is False
+
+
+def test_a_refusal_is_a_sentence(tmp_path):
+    (tmp_path / "netplan").mkdir()
+    assert "no file of netplan is about the interface eno3" in module(tmp_path, interface="eno3")["msg"]
+    (tmp_path / "netplan" / "x.yaml").write_text("network: [")
+    assert "cannot be used" in module(tmp_path, interface="eno3")["msg"]
