@@ -4,13 +4,17 @@
 network; Keystone is asked in this process, through its WSGI application.
 """
 
+import base64
 import concurrent.futures
+import importlib.metadata
 import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
 
 ENVIRONMENT = {**os.environ, "OS_KEYSTONE_CONFIG_FILES": "/etc/keystone/keystone.conf"}
 
@@ -27,16 +31,61 @@ def databases(setup):
     return "\n".join(lines)
 
 
-def commands(name, lines):
-    """Run one service's commands one after the other; their times."""
-    times = []
+def run_commands(lines):
+    """Run console scripts one after the other: their modules are imported once, here, and every command gets a fork (imports are most of the time)."""
     for line in lines:
-        start = time.monotonic()
-        done = subprocess.run(line.split(), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode:
-            raise SystemExit(f"{line}: exit code {done.returncode}\n{done.stdout[-4000:]}")
-        times.append(f"{line.split(' --config-file')[0]} {time.monotonic() - start:.1f}s")
-    return name, times
+        argv = line.split()
+        started = time.monotonic()
+        script = next(iter(importlib.metadata.entry_points(group="console_scripts", name=argv[0]))).load()
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                sys.argv[:] = ["/usr/bin/" + argv[0], *argv[1:]]
+                code = script() or 0
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else bool(end.code)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code:
+            raise SystemExit(f"{line}: exit code {code}")
+        print(f"{time.monotonic() - started:.1f} s: {argv[0]} {argv[-2]} {argv[-1]}", flush=True)
+
+
+def keys():
+    """The keys of Keystone's tokens and credentials, as keystone-manage makes them: one to use, one to come."""
+    for name in ("fernet-keys", "credential-keys"):
+        place = f"/etc/keystone/{name}"
+        os.makedirs(place, mode=0o700, exist_ok=True)
+        for number in ("0", "1"):
+            with open(f"{place}/{number}", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                file.write(base64.urlsafe_b64encode(os.urandom(32)).decode())
+        subprocess.run(["chown", "-R", "keystone:keystone", place], check=True)
+
+
+def prepare(setup, name):
+    """All that one service needs, in a process of its own."""
+    lines = list(setup["services"][name].get("prepare", []))
+    if name == "keystone":
+        keys()
+        bootstrap = f"keystone-manage bootstrap --bootstrap-username {setup['keeper']} --bootstrap-role-name Admin --bootstrap-project-name admin"
+        lines.append(f"{bootstrap} --bootstrap-region-id {setup['region']}")
+        os.environ["OS_BOOTSTRAP_PASSWORD"] = setup["keeper_password"]
+    run_commands(lines)
+    for unit in setup["services"][name]["units"]:
+        # What the service imports gets its byte code now: it runs as a user who could not keep it.
+        for script in importlib.metadata.entry_points(group="console_scripts", name=unit):
+            script.load()
+    if name == "keystone":
+        started = time.monotonic()
+        accounts(setup)
+        print(f"{time.monotonic() - started:.1f} s: accounts", flush=True)
 
 
 class Keystone:
@@ -132,32 +181,39 @@ def accounts(setup):
             keystone.create("endpoint", service_id=number, interface="internal", url=url, region_id="RegionOne")
 
 
+def separately(name):
+    """``prepare`` of one service as a process; its output."""
+    done = subprocess.run([sys.executable, *sys.argv[:2], name], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise SystemExit(f"{name} could not be prepared:\n{done.stdout[-4000:]}")
+    return "\n".join(f"{name}: {line}" for line in done.stdout.splitlines() if " s: " in line)
+
+
 def main():
     with open(sys.argv[1]) as file:
         setup = json.load(file)
+    if len(sys.argv) > 2:
+        prepare(setup, sys.argv[2])
+        return
     os.makedirs("/run/mysqld", exist_ok=True)
     subprocess.run(["chown", "mysql:mysql", "/run/mysqld"], check=True)
-    server = subprocess.Popen(["/usr/sbin/mariadbd", "--user=mysql", "--skip-networking"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = tempfile.TemporaryFile("w+")
+    server = subprocess.Popen(["/usr/sbin/mariadbd", "--user=mysql", "--skip-networking"], stdout=log, stderr=log)
     try:
         for _attempt in range(300):
             if os.path.exists("/run/mysqld/mysqld.sock"):
                 break
             if server.poll() is not None:
-                raise SystemExit(f"mariadbd ended with {server.returncode}")
+                log.seek(0)
+                raise SystemExit(f"mariadbd ended with {server.returncode}\n{log.read()[-2000:]}")
             time.sleep(0.1)
         subprocess.run(["mariadb"], input=databases(setup), text=True, check=True)
-        # The longest first, two at a time: this is processor work.
-        order = sorted(setup["services"], key=lambda name: ("neutron", "nova", "cinder", "keystone").index(name) if name in ("neutron", "nova", "cinder", "keystone") else 9)
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            for future in [pool.submit(commands, name, setup["services"][name].get("prepare", [])) for name in order]:
-                name, times = future.result()
-                print(f"{name}: {', '.join(times)}", flush=True)
-        start = time.monotonic()
-        bootstrap = ["keystone-manage", "bootstrap", "--bootstrap-username", setup["keeper"], "--bootstrap-password", setup["keeper_password"]]
-        bootstrap += ["--bootstrap-role-name", "Admin", "--bootstrap-project-name", "admin", "--bootstrap-region-id", "RegionOne"]
-        subprocess.run(bootstrap, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        accounts(setup)
-        print(f"accounts {time.monotonic() - start:.1f}s", flush=True)
+        # The longest first, one for each processor.
+        longest = ("nova", "neutron", "keystone")
+        order = sorted(setup["services"], key=lambda name: longest.index(name) if name in longest else len(longest))
+        with concurrent.futures.ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
+            for output in pool.map(separately, order):
+                print(output, flush=True)
     finally:
         server.terminate()
         server.wait(60)
