@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Carrying out a plan, step by step, in a way that a run broken anywhere can be followed by another one."""
+
+from __future__ import annotations
+
+import time
+
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import charms as offers
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import model as models
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import plan as plans
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import status as statuses
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault, ConnectionLost, JujuFault, Refused
+
+
+class Application:
+    """One bundle brought to one model."""
+
+    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic):
+        self.client, self.desired, self.machine_map = client, desired, machine_map
+        self.deadline = clock() + timeout
+        self.timeout, self.clock = timeout, clock
+        self.done = []
+        self._resolved, self._infos, self._fetched = {}, {}, {}
+
+    # --- planning ---
+
+    def plan(self, actual):
+        """The plan, made with as much as is known about the charms without changing anything."""
+        made = plans.make(self.desired, actual, self.machine_map)
+        if not made["steps"]:
+            return made
+        known = {}
+        for name in self.desired["applications"]:
+            step = self._charm(self.desired["applications"][name])
+            about = actual["applications"].get(name)
+            if step in self._fetched:
+                known[name] = self._fetched[step]["info"]
+            elif about and about.get("charm") and ":" in about["charm"]:
+                known[name] = self._info(about["charm"])
+        offers.check(self.desired, known)
+        return plans.make(self.desired, actual, self.machine_map, known)
+
+    def _info(self, url):
+        if url not in self._infos:
+            self._infos[url] = models.charm_info(self.client, url)
+        return self._infos[url]
+
+    @staticmethod
+    def _charm(wanted):
+        return wanted["charm"], wanted["channel"], wanted["revision"], wanted["base"]
+
+    def look_up(self, plan):
+        """Ask for every charm of the plan before anything is changed; all that do not exist are told together."""
+        found = []
+        for step in plan["steps"]:
+            if step["action"] == "charm" and self._charm(step) not in self._resolved:
+                try:
+                    self._resolved[self._charm(step)] = models.resolve(self.client, step)
+                except Refused as error:
+                    found.append(str(error))
+        if found:
+            raise BundleFault(found)
+
+    # --- doing ---
+
+    def apply(self, actual):
+        """Carries out what is missing. Returns the first plan; self.done holds the lines of the steps that were carried out."""
+        first = plan = self.plan(actual)
+        losses = 0
+        while plan["steps"]:
+            try:
+                self._carry_out(plan, actual)
+                return first
+            except ConnectionLost as error:
+                losses += 1
+                if losses > 20 or self.clock() >= self.deadline:
+                    raise self._stopped(error, plan) from None
+            except JujuFault as error:
+                raise self._stopped(error, plan) from None
+            # What took effect is in the model, not in this process: read it again and go on with the rest.
+            actual = models.read(self.client, self.desired)
+            plan = self.plan(actual)
+        return first
+
+    def _stopped(self, error, plan):
+        if isinstance(error, BundleFault) and not self.done:
+            return error
+        error.result.setdefault("steps_done", list(self.done))
+        error.result["changed"] = bool(self.done)
+        return error
+
+    def _carry_out(self, plan, actual):
+        self.look_up(plan)
+        steps = plan["steps"]
+        fetching = [step for step in steps if step["action"] == "charm"]
+        for step in fetching:
+            self._do_charm(step)
+        if fetching:
+            # Now the charms' own words are known: what they do not offer is found before the first machine is asked for.
+            known = {name: self._fetched[self._charm(wanted)]["info"] for name, wanted in self.desired["applications"].items()
+                     if self._charm(wanted) in self._fetched}
+            for name, about in actual["applications"].items():
+                if name in self.desired["applications"] and name not in known:
+                    known[name] = self._info(about["charm"])
+            offers.check(self.desired, known)
+            refined = plans.make(self.desired, actual, self.machine_map, known)
+            steps = refined["steps"]
+        machines = dict(plan["machines"])
+        known_machines = {name for name in actual["machines"] if "/" not in name}
+        for step in steps:
+            if self.clock() >= self.deadline:
+                raise JujuFault(f"not finished within {self.timeout:.0f} s; the next step was: {step['text']}")
+            if step["action"] == "charm":
+                self.done.append(step["text"])
+                continue
+            getattr(self, f"_do_{step['action']}")(step, machines, known_machines)
+            self.done.append(step["text"])
+
+    def _do_charm(self, step):
+        key = self._charm(step)
+        if key in self._fetched:
+            return
+        url, origin = self._resolved[key]
+        origin = models.add_charm(self.client, url, origin)
+        self._fetched[key] = {"url": url, "origin": origin, "info": self._info(url)}
+
+    def _do_record(self, step, machines, known):
+        models.mark_machine(self.client, step["machine"], step["id"])
+        machines[step["machine"]] = step["id"]
+
+    def _do_machine(self, step, machines, known):
+        wanted = step["wanted"]
+        machine = models.add_marked_machine(
+            self.client, step["machine"], known, constraints=wanted["constraints"], base=wanted["base"], system_id=step["system_id"],
+        )
+        machines[step["machine"]] = machine
+        known.add(machine)
+
+    def _do_deploy(self, step, machines, known):
+        name, wanted = step["application"], step["wanted"]
+        fetched = self._fetched[self._charm(wanted)]
+        pending = models.pending_resources(self.client, name, fetched["url"], fetched["origin"], fetched["info"], wanted["resources"])
+        options = {**wanted["options"], "trust": "true"} if wanted["trust"] else wanted["options"]
+        models.deploy(
+            self.client, name, fetched["url"], fetched["origin"], wanted["channel"], options=options, constraints=wanted["constraints"],
+            bindings=wanted["bindings"], resources=pending, storage=wanted["storage"], devices=wanted["devices"],
+        )
+
+    def _do_refresh(self, step, machines, known):
+        name, wanted = step["application"], step["wanted"]
+        fetched = self._fetched[self._charm(wanted)]
+        pending = models.pending_resources(self.client, name, fetched["url"], fetched["origin"], fetched["info"], wanted["resources"])
+        models.set_charm(self.client, name, fetched["url"], fetched["origin"], wanted["channel"], pending)
+
+    def _do_options(self, step, machines, known):
+        models.set_options(self.client, step["application"], step["set"])
+        models.reset_options(self.client, step["application"], step["reset"])
+
+    def _do_constraints(self, step, machines, known):
+        models.set_constraints(self.client, step["application"], step["constraints"])
+
+    def _do_bind(self, step, machines, known):
+        models.bind(self.client, step["application"], step["bindings"])
+
+    def _do_units(self, step, machines, known):
+        directed, free = [], 0
+        for place in step["placements"]:
+            directive = self._placement(place, machines)
+            if directive is None:
+                free += 1
+            else:
+                directed.append(directive)
+        if directed:
+            models.add_units(self.client, step["application"], len(directed), directed)
+        if free:
+            models.add_units(self.client, step["application"], free)
+
+    def _placement(self, place, machines):
+        """As the wire has it; None lets the controller take a new machine."""
+        container = place["container"]
+        if place.get("new"):
+            return {"scope": container, "directive": ""} if container else None
+        if "machine" in place:
+            host = machines[place["machine"]]
+        else:
+            now = statuses.read(self.client)
+            units = (now["applications"].get(place["application"]) or {}).get("units", [])
+            if place["unit"] >= len(units) or not now["units"][units[place["unit"]]]["machine"]:
+                raise JujuFault(f"{place['application']} has no unit {place['unit']} on a machine yet, which another unit is to be placed beside: run again")
+            host = now["units"][units[place["unit"]]]["machine"]
+            if container:
+                host = host.split("/")[0]
+        return {"scope": container or "#", "directive": host}
+
+    def _do_relate(self, step, machines, known):
+        models.relate(self.client, step["endpoints"])
+
+    def _do_expose(self, step, machines, known):
+        models.expose(self.client, step["application"], step["endpoints"])
+
+    def _do_unexpose(self, step, machines, known):
+        models.unexpose(self.client, step["application"])
+
+    def _do_annotate(self, step, machines, known):
+        name = machines[step["name"]] if step["kind"] == "machine" else step["name"]
+        models.annotate(self.client, {models.tag(step["kind"], name): step["annotations"]})

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What is expected of a model, what is normal on the way, and what is a failure. Pure: status and time come in, verdicts go out."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import unit_order
+
+PENDING, DONE, FAILED = "pending", "done", "failed"
+BROKEN_INSTANCES = ("provisioning error",)
+
+
+def _texts(value, default):
+    if value is None:
+        return list(default)
+    return [value] if isinstance(value, str) else list(value)
+
+
+class Rules:
+    """Expectations in the form of juju_wait's options, compiled once so that a bad pattern is told before the wait."""
+
+    def __init__(self, applications=None, expect=None, normal_now=None, error_grace=300, lost_grace=600, fail_on=None, machines=True):
+        self.applications = list(applications) if applications else None
+        self.expect = {name: self._expectation(given or {}) for name, given in (expect or {}).items()}
+        self.normal_now = [self._normal(given) for given in normal_now or []]
+        self.fail_on = [self._normal(given) for given in fail_on or []]
+        self.error_grace, self.lost_grace = error_grace, lost_grace
+        self.machines = machines
+
+    @staticmethod
+    def _expectation(given):
+        return {
+            "workload": _texts(given.get("workload"), ["active"]),
+            "agent": _texts(given.get("agent"), ["idle"]),
+            "message": re.compile(given["message"]) if given.get("message") else None,
+            "units": given.get("units"),
+        }
+
+    @staticmethod
+    def _normal(given):
+        return {
+            "application": given.get("application") or "*",
+            "workload": _texts(given.get("workload"), []),
+            "agent": _texts(given.get("agent"), []),
+            "message": re.compile(given["message"]) if given.get("message") else None,
+        }
+
+    def names(self, status):
+        """Which applications are waited for."""
+        named = [*(self.applications or status["applications"]), *self.expect]
+        return sorted(dict.fromkeys(named))
+
+    def expected(self, application):
+        return self.expect.get(application) or self._expectation({})
+
+
+def _applies(rule, unit):
+    if rule["application"] not in ("*", unit["application"]):
+        return False
+    if rule["workload"] and unit["workload"] not in rule["workload"]:
+        return False
+    if rule["agent"] and unit["agent"] not in rule["agent"]:
+        return False
+    return not rule["message"] or bool(rule["message"].search(unit["message"]))
+
+
+def describe(unit):
+    text = unit["workload"] or "unknown"
+    if unit["agent"] not in ("idle", ""):
+        text += f"/{unit['agent']}"
+    return f"{text} ({unit['message']})" if unit["message"] else text
+
+
+class Judge:
+    """Verdicts over successive readings; it remembers since when each unit has been in trouble."""
+
+    def __init__(self, rules, clock):
+        self.rules, self.clock = rules, clock
+        self._since = {}
+
+    def _for(self, key, present, now):
+        """Seconds that a trouble has lasted; forgets it when it is gone."""
+        if not present:
+            self._since.pop(key, None)
+            return 0.0
+        return now - self._since.setdefault(key, now)
+
+    def _trouble(self, unit, now):
+        broken = unit["workload"] == "error" or unit["agent"] == "error"
+        lasted = self._for((unit["name"], "error"), broken, now)
+        if broken and lasted >= self.rules.error_grace:
+            return f"in error for {lasted:.0f} s"
+        lost = unit["agent"] in ("lost", "failed")
+        lasted = self._for((unit["name"], "lost"), lost, now)
+        if lost and lasted >= self.rules.lost_grace:
+            return f"its agent has been lost for {lasted:.0f} s"
+        for rule in self.rules.fail_on:
+            if _applies(rule, unit):
+                return "in a state that was named as a failure"
+        return None
+
+    def application(self, name, status):
+        """{verdict, text, units: {unit: text} that hold it up, failed: {unit: why}}."""
+        now = self.clock()
+        found = status["applications"].get(name)
+        wanted = self.rules.expected(name)
+        if found is None:
+            return {"verdict": PENDING, "text": "not in the model", "units": {}, "failed": {}}
+        units = [status["units"][unit] for unit in sorted(found["units"], key=unit_order)]
+        held, failed = {}, {}
+        for unit in units:
+            why = self._trouble(unit, now)
+            if why is None:
+                why = self._machine_trouble(unit, status)
+            if why:
+                failed[unit["name"]] = why
+                continue
+            good = unit["workload"] in wanted["workload"] and unit["agent"] in wanted["agent"]
+            if good and wanted["message"]:
+                good = bool(wanted["message"].search(unit["message"]))
+            if not good and unit["agent"] in ("idle", ""):
+                good = any(_applies(rule, unit) for rule in self.rules.normal_now)
+            if not good:
+                held[unit["name"]] = describe(unit)
+        if failed:
+            verdict = FAILED
+        elif held or wanted["units"] is not None and len(units) < wanted["units"]:
+            verdict = PENDING
+        else:
+            verdict = DONE
+        return {"verdict": verdict, "text": self._text(units, wanted, held, failed), "units": held, "failed": failed}
+
+    def _machine_trouble(self, unit, status):
+        machine = status["machines"].get(unit["machine"])
+        if not self.rules.machines or machine is None:
+            return None
+        if machine["instance"] in BROKEN_INSTANCES:
+            return f"machine {machine['id']} could not be provisioned: {machine['instance_message'] or machine['instance']}"
+        return None
+
+    @staticmethod
+    def _text(units, wanted, held, failed):
+        if not units:
+            return "no units" if not wanted["units"] else f"0 of {wanted['units']} units"
+        good = len(units) - len(held) - len(failed)
+        total = max(len(units), wanted["units"] or 0)
+        parts = [f"{good}/{total}"]
+        parts += [f"{name} {why}" for name, why in failed.items()]
+        by_text = {}
+        for name, text in held.items():
+            by_text.setdefault(text, []).append(name)
+        parts += [f"{', '.join(names)} {text}" for text, names in by_text.items()]
+        if good and not held and not failed:
+            states = sorted({describe(unit) for unit in units})
+            parts.append(states[0] if len(states) == 1 else f"{len(states)} states")
+        return "; ".join(parts)

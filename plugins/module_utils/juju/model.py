@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a model has, read as plans want it, and the single requests that change it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import charms as offers
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import status as statuses
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault, Refused
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import INTENT, MARK, plain
+
+EMPTY = {"model": {}, "machines": {}, "applications": {}, "units": {}, "relations": [], "intent": None}
+
+
+def charm_name(url):
+    """'nova-compute' out of 'ch:amd64/jammy/nova-compute-650'."""
+    last = str(url or "").rpartition("/")[2].rpartition(":")[2]
+    return re.sub(r"-\d+$", "", last)
+
+
+def as_base(text):
+    """'ubuntu@22.04/stable' as the wire has it."""
+    if not text:
+        return None
+    name, _, channel = text.partition("@")
+    return {"name": name, "channel": channel}
+
+
+def only(results, what):
+    """The single result of a bulk call that was made for one thing."""
+    results = results or []
+    if len(results) != 1:
+        raise JujuFault(f"the controller gave {len(results)} answers to {what} where one was expected")
+    error = (results[0] or {}).get("error")
+    if error:
+        raise Refused(f"{what}: {error.get('message')}", error.get("code"))
+    return results[0]
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+def annotations(client, tags):
+    """{tag: {key: value}}, in one request."""
+    if not tags:
+        return {}
+    answer = client.call("Annotations", "Get", {"entities": [{"tag": tag} for tag in tags]}, repeat=True)
+    return {item.get("entity"): item.get("annotations") or {} for item in answer.get("results") or []}
+
+
+def application(client, name):
+    """Options, constraints and bindings of one application."""
+    answer = client.call("Application", "Get", {"application": name, "branch": "master"}, repeat=True)
+    trust = ((answer.get("application-config") or {}).get("trust") or {}).get("value")
+    return {
+        "options": answer.get("config") or {},
+        "constraints": {key: value for key, value in (answer.get("constraints") or {}).items() if value not in (None, [], "")},
+        "bindings": answer.get("endpoint-bindings") or {},
+        "trust": str(trust).lower() == "true",
+    }
+
+
+def charm_info(client, url):
+    return offers.simplify(client.call("Charms", "CharmInfo", {"url": url}, repeat=True))
+
+
+def read(client, desired):
+    """The model as plans want it: the status, and what it does not tell about the applications that the bundle names."""
+    actual = statuses.read(client)
+    uuid = client.uuid()
+    noted = [name for name in desired["applications"] if desired["applications"][name]["annotations"] and name in actual["applications"]]
+    tops = [name for name in actual["machines"] if "/" not in name]
+    tags = [f"model-{uuid}", *(f"machine-{name}" for name in tops), *(f"application-{name}" for name in noted)]
+    found = annotations(client, tags)
+    for name in tops:
+        actual["machines"][name]["annotations"] = found.get(f"machine-{name}", {})
+    for name in noted:
+        actual["applications"][name]["annotations"] = found.get(f"application-{name}", {})
+    try:
+        actual["intent"] = json.loads(found.get(f"model-{uuid}", {}).get(INTENT) or "null")
+    except ValueError:
+        actual["intent"] = None
+    for name in desired["applications"]:
+        if name in actual["applications"]:
+            actual["applications"][name].update(application(client, name))
+    for about in actual["applications"].values():
+        about["charm_name"] = charm_name(about["charm"])
+    return actual
+
+
+# --- charms ----------------------------------------------------------------------------------------------------------
+
+def origin(charm, architecture="amd64"):
+    """Where a charm shall come from; `charm` has channel, revision and base."""
+    parts = charm["channel"].split("/")
+    made = {
+        "source": "charm-hub",
+        "type": "charm",
+        "architecture": architecture,
+        "track": parts[0],
+        "risk": parts[1],
+        "base": as_base(charm["base"]),
+    }
+    if len(parts) > 2:
+        made["branch"] = parts[2]
+    if charm["revision"] is not None:
+        made["revision"] = charm["revision"]
+    return made
+
+
+def resolve(client, charm, architecture="amd64", switch=False):
+    """(url, origin) of a charm as the controller finds it on Charmhub. Changes nothing."""
+    asked = {"reference": f"ch:{charm['charm']}", "charm-origin": origin(charm, architecture)}
+    if switch:
+        asked["switch-charm"] = True
+    answer = client.call("Charms", "ResolveCharms", {"resolve": [asked]}, repeat=True)
+    result = only(answer.get("results"), f"charm {charm['charm']} ({charm['channel']})")
+    found = dict(result.get("charm-origin") or {})
+    if charm["base"]:
+        found["base"] = as_base(charm["base"])
+    elif not (found.get("base") or {}).get("name"):
+        offered = result.get("supported-bases") or []
+        if offered:
+            found["base"] = offered[0]
+    return result["url"], found
+
+
+def add_charm(client, url, found):
+    """Has the controller fetch a charm; harmless when it has it. Returns the origin to deploy with."""
+    answer = client.call("Charms", "AddCharm", {"url": url, "charm-origin": found, "force": False}, repeat=True)
+    if answer.get("error"):
+        raise Refused(f"charm {url}: {answer['error'].get('message')}", answer["error"].get("code"))
+    given = answer.get("charm-origin") or {}
+    # What the controller leaves out of its answer is what it was asked for.
+    return {**found, **{key: value for key, value in given.items() if value not in (None, "", {})}}
+
+
+def pending_resources(client, name, url, found, charm, revisions):
+    """{resource: pending id}; resources without a revision of their own come with the charm."""
+    if not charm["resources"]:
+        return {}
+    wanted = [
+        {
+            "name": resource, "type": about["type"], "path": about["path"], "description": about["description"],
+            "origin": "store", "revision": revisions.get(resource, -1), "fingerprint": "", "size": 0,
+        }
+        for resource, about in sorted(charm["resources"].items())
+    ]
+    answer = client.call("Resources", "AddPendingResources", {
+        "tag": f"application-{name}", "url": url, "charm-origin": found, "resources": wanted,
+    })
+    if answer.get("error"):
+        raise Refused(f"resources of {name}: {answer['error'].get('message')}", answer["error"].get("code"))
+    return dict(zip((item["name"] for item in wanted), answer.get("pending-ids") or [], strict=False))
+
+
+# --- changing --------------------------------------------------------------------------------------------------------
+
+def options_text(name, options):
+    """Options as the YAML that Deploy takes; JSON is YAML, and keeps every type."""
+    return json.dumps({name: options}) if options else ""
+
+
+def deploy(client, name, url, found, channel, options=None, constraints=None, bindings=None, resources=None, storage=None, devices=None,
+           count=0, placement=None):
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    client.call("Application", "Deploy", {"applications": [{
+        "application": name,
+        "charm-url": url,
+        "charm-origin": found,
+        "channel": channel,
+        "num-units": count,
+        "placement": placement or [],
+        "config-yaml": options_text(name, given),
+        "constraints": constraints or {},
+        "endpoint-bindings": bindings or {},
+        "resources": resources or {},
+        "storage": storage or {},
+        "devices": devices or {},
+        "attach-storage": [],
+        "policy": "",
+        "Force": False,
+    }]})
+
+
+def set_charm(client, name, url, found, channel, resources=None, force=False):
+    client.call("Application", "SetCharm", {
+        "application": name, "charm-url": url, "charm-origin": found, "channel": channel, "resource-ids": resources or {},
+        "force": force, "force-units": False, "force-base": False, "generation": "master",
+    })
+
+
+def set_options(client, name, options):
+    if options:
+        config = {key: plain(value) for key, value in options.items()}
+        client.call("Application", "SetConfigs", {"Args": [{"application": name, "config": config, "config-yaml": "", "generation": "master"}]})
+
+
+def reset_options(client, name, options):
+    if options:
+        client.call("Application", "UnsetApplicationsConfig", {"Args": [{"application": name, "options": list(options), "branch": "master"}]})
+
+
+def set_constraints(client, name, constraints):
+    client.call("Application", "SetConstraints", {"application": name, "constraints": constraints})
+
+
+def bind(client, name, bindings):
+    client.call("Application", "MergeBindings", {"args": [{"application-tag": f"application-{name}", "bindings": bindings, "force": False}]})
+
+
+def add_units(client, name, count, placement=None):
+    answer = client.call("Application", "AddUnits", {
+        "application": name, "num-units": count, "placement": placement or [], "attach-storage": [], "policy": "",
+    })
+    return list(answer.get("units") or [])
+
+
+def relate(client, endpoints):
+    try:
+        client.call("Application", "AddRelation", {"endpoints": list(endpoints), "via-cidrs": []})
+    except Refused as error:
+        if not error.exists:
+            raise
+
+
+def unrelate(client, endpoints, force=False):
+    client.call("Application", "DestroyRelation", {"endpoints": list(endpoints), "force": force})
+
+
+def expose(client, name, endpoints=None):
+    exposed = {}
+    for end, about in (endpoints or {}).items():
+        about = about or {}
+        exposed[end] = {"expose-to-spaces": about.get("expose-to-spaces") or [], "expose-to-cidrs": about.get("expose-to-cidrs") or []}
+    client.call("Application", "Expose", {"application": name, "exposed-endpoints": exposed})
+
+
+def unexpose(client, name):
+    client.call("Application", "Unexpose", {"application": name, "exposed-endpoints": []})
+
+
+def annotate(client, entities):
+    """{tag: {key: value}}; an empty value removes the key."""
+    wanted = [{"entity": tag, "annotations": values} for tag, values in entities.items()]
+    client.call("Annotations", "Set", {"annotations": wanted}, repeat=True)
+
+
+def machine_params(uuid, constraints=None, base=None, system_id=None, directive=None, container=None, parent=None):
+    params = {"jobs": ["JobHostUnits"], "constraints": constraints or {}}
+    if base:
+        params["base"] = as_base(base)
+    if system_id:
+        directive = f"system-id={system_id}"
+    if directive:
+        # A directive of the provider is scoped to the model; the library's own parser does not know that.
+        params["placement"] = {"scope": uuid, "directive": directive}
+    if container:
+        params["container-type"] = container
+        if parent:
+            params["parent-id"] = parent
+    return params
+
+
+def add_machine(client, **wanted):
+    answer = client.call("MachineManager", "AddMachines", {"params": [machine_params(client.uuid(), **wanted)]})
+    return only(answer.get("machines"), "add machine")["machine"]
+
+
+def add_marked_machine(client, name, known, **wanted):
+    """Adds a machine for a bundle's machine so that a lost answer can be told from a request that never arrived."""
+    model = f"model-{client.uuid()}"
+    annotate(client, {model: {INTENT: json.dumps({"machine": name, "known": sorted(known)})}})
+    machine = add_machine(client, **wanted)
+    mark_machine(client, name, machine)
+    return machine
+
+
+def mark_machine(client, name, machine):
+    annotate(client, {f"machine-{machine}": {MARK: name}, f"model-{client.uuid()}": {INTENT: ""}})
+
+
+def remove_machine(client, machine, force=False, keep=False):
+    client.call("MachineManager", "DestroyMachineWithParams", {"machine-tags": [tag("machine", machine)], "force": force, "keep": keep})
+
+
+def tag(kind, name):
+    return f"{kind}-{str(name).replace('/', '-')}"

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Waiting for a model: one FullStatus for each look, verdicts for each application, failures that are tried again where told."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+
+from ansible_collections.stratus.cloud.plugins.module_utils import waiter
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import expect
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import model as models
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import status as statuses
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
+
+ALL = "the model"
+FINAL = {expect.PENDING: waiter.PENDING, expect.DONE: waiter.DONE, expect.FAILED: waiter.FAILED}
+
+
+class Watch:
+    """The readings of one wait, over however many slices."""
+
+    def __init__(self, client, rules, resolve=(), clock=time.monotonic, resume=None):
+        self.client, self.rules, self.clock = client, rules, clock
+        self.judge = expect.Judge(rules, clock)
+        self.resolve = [{**rule, "pattern": re.compile(rule["message"])} for rule in resolve]
+        resume = resume or {}
+        self.resolved = list(resume.get("resolved") or [])
+        self._attempts = dict(resume.get("attempts") or {})
+        self._in_error = set()
+        now = clock()
+        for name, kind, lasted in resume.get("troubles") or []:
+            self.judge._since[(name, kind)] = now - lasted
+        self.status = None
+        self.found = {}
+
+    def resume(self):
+        now = self.clock()
+        return {
+            "resolved": self.resolved,
+            "attempts": self._attempts,
+            "troubles": [[name, kind, now - since] for (name, kind), since in self.judge._since.items()],
+        }
+
+    def poll(self):
+        self.status = statuses.read(self.client)
+        self._resolve()
+        self.found = {name: self.judge.application(name, self.status) for name in self.rules.names(self.status)}
+        return self.found
+
+    def _resolve(self):
+        tags = []
+        for name, unit in self.status["units"].items():
+            if unit["workload"] != "error":
+                self._in_error.discard(name)
+                continue
+            if name in self._in_error:
+                continue  # was told to try again, and has not left the error yet
+            for rule in self.resolve:
+                if rule["application"] in ("*", unit["application"]) and rule["pattern"].search(unit["message"]):
+                    if self._attempts.get(name, 0) < rule["times"]:
+                        self._attempts[name] = self._attempts.get(name, 0) + 1
+                        self._in_error.add(name)
+                        tags.append(models.tag("unit", name))
+                        self.resolved.append(name)
+                    break
+        if tags:
+            # When this fails the units' own retries go on.
+            with contextlib.suppress(ConnectionLost, Refused):
+                self.client.call("Application", "ResolveUnitErrors", {
+                    "all": False, "retry": True, "tags": {"entities": [{"tag": tag} for tag in tags]},
+                })
+
+
+def _names(watch):
+    return sorted(watch.found) or [ALL]
+
+
+def _answer(watch, outcome, client):
+    """What is returned in every case."""
+    failed, held = {}, {}
+    for about in watch.found.values():
+        failed.update(about["failed"])
+        held.update(about["units"])
+    return {
+        "applications": {name: about["text"] for name, about in watch.found.items()},
+        "pending": sorted(name for name, about in watch.found.items() if about["verdict"] != expect.DONE),
+        "failed_units": failed,
+        "held_up_by": held,
+        "resolved": watch.resolved,
+        "waited": round(outcome.waited, 1) if outcome else 0.0,
+        "requests": client.requests,
+        "lines": outcome.lines if outcome else [],
+    }
+
+
+def _remedy(watch, model):
+    units = [unit for about in watch.found.values() for unit in (*about["failed"], *about["units"])]
+    if not units:
+        return f"Look further with: juju status -m {model}"
+    return f"Look further with: juju show-status-log -m {model} {units[0]}; juju debug-log -m {model} --replay --include {units[0]}"
+
+
+def work(module, client, clock=time.monotonic, sleep=time.sleep):
+    options = module.params
+    try:
+        rules = expect.Rules(
+            options["applications"], options["expect"], options["normal_now"], options["error_grace"], options["lost_grace"], options["fail_on"],
+        )
+        watch = Watch(client, rules, options["resolve"], clock, (options["wait_resume"] or {}).get("watch"))
+    except re.error as error:
+        raise JujuFault(f"'{error.pattern}' is not a regular expression: {error}") from None
+    if module.check_mode or not options["wait"]:
+        if module.check_mode and client.find_model(options["model"]) is None:
+            return {**_answer(watch, None, client), "changed": False}
+        watch.resolve = []
+        watch.poll()
+        return {**_answer(watch, None, client), "changed": False}
+    answer = wait(client, watch, options, clock, sleep)
+    return {**answer, "changed": bool(watch.resolved)}
+
+
+def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
+    resume = options.get("wait_resume") or {}
+    runner = waiter.Waiter(
+        options["wait_timeout"], options["wait_interval"], successes=options["successes"], tolerate=(ConnectionLost,), goal="settled",
+        fail_fast=options["fail_fast"], show=lambda state: state["text"] if isinstance(state, dict) else str(state),
+        clock=clock, sleep=sleep, elapsed=resume.get("elapsed", 0.0), slice_seconds=options.get("wait_slice"),
+    )
+    first = []
+
+    def poll():
+        # The first reading also told which applications there are; it is not read twice.
+        if first:
+            return first.pop()
+        return watch.poll()
+
+    began = clock()
+    while True:
+        try:
+            first.append(watch.poll())
+            break
+        except ConnectionLost:
+            if clock() - began >= options["wait_timeout"]:
+                raise
+            sleep(1)
+    while True:
+        names = _names(watch)
+        try:
+            outcome = runner.run(names, poll, lambda name, state: FINAL.get(state["verdict"] if isinstance(state, dict) else "", waiter.PENDING),
+                                 known=resume.get("states"))
+        except waiter.WaitError as error:
+            found = _answer(watch, error.outcome, client)
+            kind = "failed" if isinstance(error, waiter.WaitFailed) else "timed out"
+            raise JujuFault(f"waiting for model {options['model']} {kind}. {error}. {_remedy(watch, options['model'])}", **found) from None
+        if not outcome.finished:
+            return {
+                **_answer(watch, outcome, client),
+                "unfinished": True,
+                "resume": {"elapsed": outcome.waited, "states": outcome.states, "watch": watch.resume()},
+            }
+        if _names(watch) == names:
+            return _answer(watch, outcome, client)
+        # Applications appeared meanwhile: they belong to the model too.
+        runner.elapsed_before = outcome.waited
+        first.append(watch.found)
