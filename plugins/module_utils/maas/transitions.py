@@ -1,0 +1,428 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""From a machine's status to a desired one: which operations, in which order, or why not. ``plan`` is pure; ``bring`` acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, require, summary
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import GOALS, IN_USE, TRANSITIONAL, machine_status
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.watch import REMEDY, VANISHED, Watch, explain, failures_for, wait_for
+from ansible_collections.stratus.cloud.plugins.module_utils.waiter import WaitFailed
+
+STATES = (
+    "ready",
+    "commissioned",
+    "tested",
+    "allocated",
+    "deployed",
+    "released",
+    "broken",
+    "fixed",
+    "locked",
+    "unlocked",
+    "rescue",
+    "rescued",
+    "aborted",
+)
+
+
+@dataclass
+class Step:
+    """What to do with one machine. ``ops``: operations in order; ``wait``: whether its status still has to arrive."""
+
+    ops: list = field(default_factory=list)
+    wait: bool = False
+    alone: str | None = None  # why it is left as it is
+    refuse: str | None = None  # why it cannot be done
+
+
+# state -> {status: Step arguments}. What is not listed is refused. "!" before a status stands for nothing: plain names only.
+TABLE = {
+    "ready": {
+        "New": {"ops": ["commission"], "wait": True},
+        "Failed commissioning": {"ops": ["commission"], "wait": True},
+        "Failed testing": {"ops": ["test"], "wait": True},
+        "Commissioning": {"wait": True},
+        "Testing": {"wait": True},
+        "Releasing": {"wait": True},
+        "Disk erasing": {"wait": True},
+        "Ready": {},
+    },
+    "tested": {
+        **{status: {"ops": ["test"], "wait": True} for status in ("Ready", "Allocated", "Deployed", "Failed testing")},
+        "Testing": {"wait": True},
+    },
+    "allocated": {"Ready": {"ops": ["allocate"]}, "Allocated": {}, "Releasing": {"wait": True}},
+    "deployed": {
+        "Ready": {"ops": ["deploy"], "wait": True},
+        "Allocated": {"ops": ["deploy"], "wait": True},
+        "Deploying": {"wait": True},
+        "Deployed": {},
+    },
+    "released": {
+        **{
+            status: {"ops": ["release"], "wait": True}
+            for status in (
+                "Reserved",
+                "Deployed",
+                "Broken",
+                "Deploying",
+                "Allocated",
+                "Failed deployment",
+                "Releasing failed",
+                "Failed disk erasing",
+            )
+        },
+        "Releasing": {"wait": True},
+        "Disk erasing": {"wait": True},
+        "Ready": {},
+        "New": {},
+    },
+    "broken": {
+        "Broken": {},
+        "Ready": {"ops": ["allocate", "mark_broken"]},
+        **{
+            status: {"ops": ["mark_broken"]}
+            for status in (
+                "Commissioning",
+                "Deployed",
+                "Deploying",
+                "Allocated",
+                "Failed deployment",
+                "Releasing",
+                "Releasing failed",
+                "Disk erasing",
+                "Failed disk erasing",
+                "Rescue mode",
+                "Failed to enter rescue mode",
+                "Failed to exit rescue mode",
+                "Testing",
+                "Failed testing",
+            )
+        },
+    },
+    "fixed": {"Broken": {"ops": ["mark_fixed"]}},
+    "rescue": {
+        **{
+            status: {"ops": ["rescue_mode"], "wait": True}
+            for status in (
+                "New",
+                "Failed commissioning",
+                "Missing",
+                "Ready",
+                "Reserved",
+                "Deployed",
+                "Retired",
+                "Broken",
+                "Allocated",
+                "Failed deployment",
+                "Failed disk erasing",
+                "Failed to enter rescue mode",
+                "Failed testing",
+            )
+        },
+        "Entering rescue mode": {"wait": True},
+        "Rescue mode": {},
+    },
+    "rescued": {
+        **{
+            status: {"ops": ["exit_rescue_mode"], "wait": True}
+            for status in ("Rescue mode", "Entering rescue mode", "Failed to enter rescue mode", "Failed to exit rescue mode")
+        },
+        "Exiting rescue mode": {"wait": True},
+    },
+    "aborted": {status: {"ops": ["abort"]} for status in ("Commissioning", "Deploying", "Disk erasing", "Testing")},
+}
+TABLE["commissioned"] = TABLE["ready"]
+
+# Already beyond what was asked for: nothing to do, but say so.
+BEYOND = {
+    "ready": IN_USE,
+    "commissioned": IN_USE,
+    "allocated": frozenset(("Deploying", "Deployed")),
+    "fixed": frozenset(("Ready", "Allocated", "Deployed", "New", "Commissioning", "Testing", "Deploying", "Releasing", "Disk erasing")),
+}
+
+
+def plan(state, machine, params=None):
+    """The step for one machine. ``params``: fix_broken, override_failed_testing, force, unlock."""
+    params = params or {}
+    status = machine_status(machine)
+    if state in ("locked", "unlocked"):
+        return _lock(state, status, bool(machine.get("locked")))
+    prefix = []
+    if machine.get("locked") and state in ("released", "broken"):
+        if not params.get("unlock"):
+            return Step(refuse="it is locked; unlock it first (state=unlocked), or set unlock to true")
+        prefix = ["unlock"]
+    if state in ("ready", "commissioned"):
+        if status == "Broken" and params.get("fix_broken"):
+            return Step(["mark_fixed", "commission"], True)
+        if status == "Failed testing" and params.get("override_failed_testing"):
+            return Step(["override_failed_testing"], True)
+        if status == "Ready" and params.get("force"):
+            return Step(["commission"], True)
+    if state == "tested" and status == "Ready" and machine.get("testing_status") == 2 and not params.get("force"):
+        return Step(alone="it passed its tests already")
+    if state == "deployed" and status == "Failed deployment" and params.get("redeploy"):
+        return Step(["release", "deploy"], True)
+    found = TABLE[state].get(status)
+    if found is not None:
+        step = Step(prefix + list(found.get("ops", [])), found.get("wait", False))
+        return step if step.ops else Step(wait=step.wait)
+    if status in BEYOND.get(state, ()):
+        return Step(alone=f"it is {status}")
+    if state in ("aborted", "rescued") and status not in TRANSITIONAL:
+        return Step(alone=f"it is {status}")
+    return Step(refuse=f"it is {status}; {_remedy(state, status)}")
+
+
+def _lock(state, status, locked):
+    if state == "unlocked":
+        return Step(["unlock"] if locked else [])
+    if locked:
+        return Step()
+    if status in ("Deployed", "Deploying"):
+        return Step(["lock"])
+    return Step(refuse=f"it is {status}, and only a machine that is Deployed or Deploying can be locked")
+
+
+def _remedy(state, status):
+    if status == "Broken" and state in ("ready", "commissioned"):
+        return "repair it and set fix_broken to true"
+    if status in IN_USE or status in ("Failed deployment", "Releasing failed", "Failed disk erasing"):
+        return "release it first (state=released)"
+    if status in TRANSITIONAL:
+        return "wait for the end of that (maas_machine_wait), or stop it (state=aborted)"
+    if status in ("New", "Failed commissioning", "Failed testing"):
+        return "bring it to Ready first (state=ready)"
+    return REMEDY.get(status, "look at it in MAAS")
+
+
+# Options of the operations, from the module's options
+
+OPTIONS = {
+    "commission": (
+        "enable_ssh",
+        "skip_bmc_config",
+        "skip_networking",
+        "skip_storage",
+        "commissioning_scripts",
+        "testing_scripts",
+    ),
+    "test": ("enable_ssh", "testing_scripts"),
+    "deploy": (
+        "distro_series",
+        "hwe_kernel",
+        "user_data",
+        "install_kvm",
+        "register_vmhost",
+        "ephemeral_deploy",
+        "enable_hw_sync",
+        "agent_name",
+        "comment",
+    ),
+    "allocate": ("agent_name", "comment"),
+    "release": ("erase", "secure_erase", "quick_erase", "comment"),
+    "mark_broken": ("comment",),
+    "mark_fixed": ("comment",),
+    "lock": ("comment",),
+    "unlock": ("comment",),
+    "abort": ("comment",),
+    "override_failed_testing": ("comment",),
+    "rescue_mode": (),
+    "exit_rescue_mode": (),
+}
+FLAGS_AS_NUMBER = frozenset(("enable_ssh", "skip_bmc_config", "skip_networking", "skip_storage"))
+
+
+def form_of(op, params):
+    """The form of an operation. Script lists are one field with commas; an empty list means none of them."""
+    form = {}
+    for name in OPTIONS[op]:
+        value = params.get(name)
+        if value is None or (value is False and name in FLAGS_AS_NUMBER):
+            continue
+        if name in FLAGS_AS_NUMBER:
+            value = 1
+        elif name in ("commissioning_scripts", "testing_scripts"):
+            value = ",".join(value) or "none"
+        form[name] = value
+    return form
+
+
+# What an operation leaves behind at once: tells whether a lost answer was a done deed.
+LEADS_TO = {
+    "commission": ("Commissioning", "Testing", "Ready"),
+    "test": ("Testing",),
+    "deploy": ("Deploying", "Deployed"),
+    "allocate": ("Allocated",),
+    "release": ("Releasing", "Disk erasing", "Ready"),
+    "mark_broken": ("Broken",),
+    "mark_fixed": ("Ready",),
+    "rescue_mode": ("Entering rescue mode", "Rescue mode"),
+    "exit_rescue_mode": ("Exiting rescue mode",),
+    "override_failed_testing": ("Ready", "Deployed"),
+}
+
+
+def operate(client, op, machine, params):
+    """One operation on one machine; returns the machine as the region then describes it."""
+    system_id, called = machine["system_id"], machine["hostname"]
+    form = form_of(op, params)
+
+    def settled():
+        found = client.find("Machine", {"system_id": system_id})
+        if found is None:
+            return machine
+        if op in ("lock", "unlock"):
+            return found if bool(found.get("locked")) == (op == "lock") else None
+        return found if machine_status(found) in LEADS_TO.get(op, ()) else None
+
+    what = f"{op.replace('_', ' ')} machine {called}"
+    if op == "allocate":
+        return client.call("Machines", "allocate", data={"system_id": system_id, **form}, what=what, settled=settled)
+    answer = client.call("Machine", op, {"system_id": system_id}, form, what=what, settled=settled)
+    return answer if isinstance(answer, dict) and "system_id" in answer else client.read("Machine", {"system_id": system_id})
+
+
+def bring(client, params, clock=None, sleep=None, emit=None):
+    """The work of maas_machine_state. Returns the module's result."""
+    times = {name: value for name, value in (("clock", clock), ("sleep", sleep)) if value}
+    state, resume = params["state"], params.get("wait_resume") or {}
+    goal = GOALS.get(state, frozenset())
+    watch = Watch(client, set(goal) | failures_for(goal) | {"New"}, interval=params.get("wait_interval", 10.0), **({"clock": clock} if clock else {}))
+    will_wait = bool(params.get("wait", True) and goal and not client.read_only)
+    if resume:
+        # A later slice of a wait: everything but the wait was done in the first.
+        result = resume["result"]
+        watch.restore(resume["watch"])
+        _wait(client, params, watch, goal, result, resume, times, emit)
+        return _finish(params, result, list(watch.machines.values()), goal, will_wait)
+    if will_wait:
+        watch.start()
+    machines = require(client, params["machines"], summary)
+    steps = {name: plan(state, machine, params) for name, machine in machines.items()}
+    refused = {machines[name]["hostname"]: step.refuse for name, step in steps.items() if step.refuse}
+    tolerant = (params.get("on_failure") or "fail") == "continue"
+    if refused and not tolerant:
+        told = "; ".join(f"{name}: {why}" for name, why in refused.items())
+        raise MaasError(f"Cannot bring {len(refused)} of {len(machines)} machines to {state}: {told}", refused=refused, changed=False)
+    acting = [name for name, step in steps.items() if step.ops]
+    result = dict(
+        changed=bool(acting),
+        diff=dict(
+            before={machines[name]["hostname"]: _state_text(machines[name]) for name in acting},
+            after={machines[name]["hostname"]: f"{state} (by {', '.join(steps[name].ops)})" for name in acting},
+        ),
+        left_alone={machines[name]["hostname"]: step.alone for name, step in steps.items() if step.alone},
+        failed_machines=dict(refused),
+        waited=0.0,
+        progress=[],
+        settled=[],
+    )
+    for name, machine in machines.items():
+        if not client.read_only and steps[name].ops:
+            try:
+                for op in steps[name].ops:
+                    machine = summary(operate(client, op, machine, params))
+            except (ApiError, Unreachable) as error:
+                result["failed_machines"][machine["hostname"]] = str(error)
+                result["settled"].append(machine)
+                continue
+        if will_wait and steps[name].wait:
+            watch.add(machine["hostname"], machine)
+        else:
+            result["settled"].append(machine)
+    if watch.names:
+        _wait(client, params, watch, goal, result, {}, times, emit)
+    return _finish(params, result, list(watch.machines.values()), goal, will_wait)
+
+
+def _finish(params, result, machines, goal, waited):
+    """The result of the module, and whether it is a success after all."""
+    if result.get("unfinished"):
+        return result
+    machines = result.pop("settled") + machines
+    result["machines"] = machines
+    result["ready"] = [machine["hostname"] for machine in machines if machine["status"] in goal or machine["hostname"] in result["left_alone"]]
+    lost = result["failed_machines"]
+    texts = [f"{name}: {why if isinstance(why, str) else why['text']}" for name, why in lost.items()]
+    if params.get("min_ready") is not None and waited:
+        if len(result["ready"]) < params["min_ready"]:
+            needed = f"{len(result['ready'])} machines are {params['state']}, and at least {params['min_ready']} have to be"
+            raise MaasError("; ".join([needed, *texts]), **result)
+    elif texts and params.get("on_failure") != "continue":
+        raise MaasError("; ".join(texts), **result)
+    return result
+
+
+def _state_text(machine):
+    return machine_status(machine) + (" (locked)" if machine.get("locked") else "")
+
+
+def _wait(client, params, watch, goal, result, resume, times, emit):
+    """Wait for the set, retrying what failed as often as was asked for."""
+    on_failure = params.get("on_failure") or "fail"
+    left = dict(resume.get("retries") or {})
+    bound = dict(params, fail_fast=on_failure == "retry")
+    if on_failure == "continue" and params.get("min_ready") is None:
+        bound["min_ready"] = 0
+    failing = failures_for(goal) | ({"New"} if params["state"] in ("ready", "commissioned") else set())
+    while True:
+        try:
+            outcome = wait_for(client, watch, goal, bound, emit=emit, failing=failing, **times)
+            break
+        except WaitFailed as error:
+            lost = list(error.outcome.failed)
+            if on_failure != "retry" or any(left.get(name, 0) >= params.get("retries", 1) for name in lost):
+                raise
+            for name in lost:
+                left[name] = left.get(name, 0) + 1
+                result.setdefault("retried", {})[name] = left[name]
+                watch.add(name, retry(client, params, watch_id(watch, name), name))
+            result["progress"] += error.outcome.lines
+            bound["wait_resume"] = {"elapsed": error.outcome.waited}
+    result["waited"] = round(outcome.waited, 1)
+    result["progress"] += outcome.lines
+    if not outcome.finished:
+        result["unfinished"] = True
+        kept = {name: value for name, value in result.items() if name not in ("unfinished", "resume")}
+        result["resume"] = {**outcome.resume, "retries": left, "result": dict(kept, progress=[])}
+        return
+    result.pop("unfinished", None)
+    lost = outcome.failed + outcome.pending
+    if lost:
+        for detail in explain(client, watch, lost)[0]:
+            result["failed_machines"][detail["machine"]] = detail
+
+
+def watch_id(watch, name):
+    return next(system_id for system_id, called in watch.names.items() if called == name)
+
+
+def retry(client, params, system_id, name):
+    """Try a machine again that failed or is stuck: stop what runs, power it off, start over."""
+    machine = client.find("Machine", {"system_id": system_id})
+    if machine is None:
+        raise MaasError(f"{name} cannot be tried again: it is {VANISHED} from MAAS")
+    status = machine_status(machine)
+    if status in ("Commissioning", "Testing", "Deploying", "Disk erasing"):
+        machine = operate(client, "abort", machine, {})
+    try:
+        client.call("Machine", "power_off", {"system_id": system_id}, {"stop_mode": "hard"}, what=f"power off machine {name}", settled=lambda: None)
+    except ApiError:
+        # A BMC that does not answer now may answer the next operation, and that one will say so if not.
+        pass
+    machine = by_ids(client, [system_id])[0]
+    step = plan(params["state"], machine, dict(params, fix_broken=True, redeploy=True))
+    if step.refuse:
+        raise MaasError(f"{name} cannot be tried again: {step.refuse}")
+    for op in step.ops:
+        machine = operate(client, op, machine, params)
+    return machine
+

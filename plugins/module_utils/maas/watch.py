@@ -1,0 +1,343 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Watching a set of machines without burdening the region.
+
+A region pays 20-28 ms for every machine that it returns and has no way to return less of one; an event query costs 30 ms
+whatever the number of machines. So, for the whole set:
+
+- every tick asks for the events after the last one seen (level DEBUG: a change of status is written nowhere else);
+- a machine whose event names a status that ends the wait is read, to be sure; never more often than ``interval``
+  unless all that are still waited for have rung;
+- now and then a read of all pending ids, filtered by ``not_status`` so that only those that left come back, for events that
+  were lost or whose text is not understood;
+- rarely an unfiltered read of the machines that showed no sign of life, fifty at most: a deleted machine is in no filtered
+  answer and in no event.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, lookup, summary
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, FAILED, STUCK_AFTER, TRANSITIONAL, USUAL, machine_status
+from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, WaitFailed, WaitTimeout, Waiter
+from ansible_collections.stratus.cloud.plugins.module_utils.waiter import FAILED as VERDICT_FAILED
+
+CHANGE = re.compile(r"to '([^']+)'\s*$")
+EVENT_LIMIT = 1000
+# Above this many machines the ids are left out of the event query: other machines' events cost less than a second request.
+ID_LIMIT = 500
+VANISHED = "vanished"
+ABSENT = "absent"
+# Script results that count as a failure: failed, timed out, aborted, degraded, and failures to install or to apply.
+FAILED_SCRIPTS = frozenset((3, 4, 5, 6, 8, 11))
+
+
+class Watch:
+    """What is known of each machine, kept up to date by ``poll``."""
+
+    def __init__(self, client, ends, interval=10.0, sweep=60.0, silence=300.0, rest=50, clock=time.monotonic):
+        """``ends``: status names at which a machine is done or lost, as far as this wait is concerned."""
+        self.client = client
+        self.ends = frozenset(ends)
+        self.interval = interval
+        self.sweep = max(sweep, interval)
+        self.silence = silence
+        self.rest = rest
+        self.clock = clock
+        self.status = {}  # system_id -> status
+        self.names = {}  # system_id -> what people call it
+        self.machines = {}  # system_id -> summary of the machine as last read
+        self.wanted = {}  # name -> None: names that no machine has yet
+        self.last_event = None
+        self.rung = set()
+        self.alive = {}
+        self.next_read = self.next_sweep = self.next_absent = 0.0
+
+    def add(self, name, machine):
+        system_id = machine["system_id"]
+        self.names[system_id] = name
+        self.machines[system_id] = summary(machine)
+        self.status[system_id] = machine_status(machine)
+        self.alive[system_id] = self.clock()
+
+    def expect(self, name):
+        """A machine that does not exist yet."""
+        self.wanted[name] = None
+
+    def start(self):
+        """Where the events stand; to be called before the statuses are read, so that no change falls between."""
+        try:
+            answer = self.client.call("Events", "query", data={"level": "DEBUG", "limit": 1}, what="read events")
+        except ApiError:
+            # Without events the sweep has to do all the work.
+            self.last_event = None
+            return
+        events = answer.get("events") or []
+        self.last_event = max((event["id"] for event in events), default=0)
+
+    def save(self):
+        """Everything that a later slice of the wait needs, as plain data."""
+        return {
+            "last_event": self.last_event,
+            "wanted": sorted(self.wanted),
+            "machines": [[name, self.status[system_id], self.machines[system_id]] for system_id, name in self.names.items()],
+        }
+
+    def restore(self, saved):
+        self.last_event = saved.get("last_event")
+        self.wanted = dict.fromkeys(saved.get("wanted") or ())
+        for name, status, machine in saved.get("machines") or ():
+            self.add(name, machine)
+            self.status[machine["system_id"]] = status
+        # Between two slices something may have happened without an event that is understood.
+        self.next_sweep = self.clock() + self.sweep
+
+    def known(self):
+        return {**{self.names[system_id]: status for system_id, status in self.status.items()}, **dict.fromkeys(self.wanted, ABSENT)}
+
+    def pending(self):
+        return [system_id for system_id, status in self.status.items() if status not in self.ends and status != VANISHED]
+
+    def poll(self):
+        """{name: status} of whatever is new."""
+        now = self.clock()
+        before = dict(self.status)
+        if self.wanted and now >= self.next_absent:
+            self._appear()
+            self.next_absent = self.clock() + min(self.interval, 5.0)
+        pending = self.pending()
+        if pending or self.rung:
+            bell = self._listen(pending)
+            rung = [system_id for system_id in self.rung if system_id in self.status]
+            everything = rung and set(pending) <= set(rung)
+            if rung and (everything or now >= self.next_read):
+                self._read(rung)
+                self.rung.clear()
+                self.next_read = self.clock() + self.interval
+            pending = self.pending()
+            if pending and (not bell or now >= self.next_sweep):
+                self._sweep(pending)
+                self.next_sweep = self.clock() + (self.sweep if bell else self.interval)
+            self._look_for_silent(self.pending())
+        return {
+            self.names[system_id]: status for system_id, status in self.status.items() if before.get(system_id) != status
+        }
+
+    def _appear(self):
+        for name, machine in lookup(self.client, list(self.wanted), summary).items():
+            if machine is not None:
+                del self.wanted[name]
+                self.add(name, machine)
+
+    def _listen(self, pending):
+        """Take the events since the last one. False when the region tells none."""
+        if self.last_event is None:
+            return False
+        query = {"level": "DEBUG", "limit": EVENT_LIMIT}
+        if 0 < len(pending) <= ID_LIMIT:
+            query["id"] = sorted(set(pending) | self.rung)
+        while True:
+            events = self.client.call("Events", "query", data={**query, "after": self.last_event}, what="read events").get("events") or []
+            for event in sorted(events, key=lambda event: event["id"]):
+                self.last_event = max(self.last_event, event["id"])
+                self._hear(event)
+            if len(events) < EVENT_LIMIT:
+                return True
+
+    def _hear(self, event):
+        system_id = event.get("node")
+        if system_id not in self.status:
+            return
+        self.alive[system_id] = self.clock()
+        if event.get("type") != "Node changed status":
+            return
+        told = CHANGE.search(event.get("description") or "")
+        status = told.group(1) if told else None
+        if status in TRANSITIONAL and status not in self.ends:
+            # On the way, whatever it was before: worth a line, not a read.
+            self.status[system_id] = status
+            self.rung.discard(system_id)
+        else:
+            self.rung.add(system_id)
+
+    def _take(self, machine):
+        system_id = machine["system_id"]
+        self.status[system_id] = machine_status(machine)
+        self.machines[system_id] = summary(machine)
+        self.alive[system_id] = self.clock()
+
+    def _read(self, ids):
+        found = by_ids(self.client, ids, summary)
+        for machine in found:
+            self._take(machine)
+        for system_id in set(ids) - {machine["system_id"] for machine in found}:
+            self.status[system_id] = VANISHED
+
+    def _sweep(self, pending):
+        waiting = sorted({CONSTANTS[status] for status in (set(CONSTANTS) - self.ends)})
+        for machine in by_ids(self.client, pending, summary, not_status=waiting):
+            self._take(machine)
+
+    def _look_for_silent(self, pending):
+        now = self.clock()
+        silent = sorted((system_id for system_id in pending if now - self.alive[system_id] >= self.silence), key=self.alive.get)
+        if silent:
+            self._read(silent[: self.rest])
+
+
+def failures_for(goal):
+    """Statuses from which a machine does not reach the goal by itself."""
+    return FAILED - frozenset(goal)
+
+
+def judge_for(goal, clock, stuck_after=None, failing=None):
+    """The predicate of a wait: (name, status) -> verdict. Knows since when a machine is in its status, and when that is too long."""
+    goal = frozenset(goal)
+    failing = failures_for(goal) if failing is None else frozenset(failing) - goal
+    since = {}
+
+    def judge(name, status):
+        before = since.get(name)
+        if before is None or before[0] != status:
+            since[name] = before = (status, clock())
+        if status in goal:
+            return DONE
+        if status in failing or status == VANISHED:
+            return VERDICT_FAILED
+        limit = stuck_after if stuck_after else STUCK_AFTER.get(status)
+        if status in TRANSITIONAL and limit and clock() - before[1] >= limit:
+            return VERDICT_FAILED
+        return PENDING
+
+    judge.since = since
+    return judge
+
+
+def due(judge, clock):
+    """Seconds till the first of some machines is usually through with its status."""
+
+    def expected(names):
+        left = []
+        for name in names:
+            status, start = judge.since.get(name, (None, None))
+            if status in USUAL:
+                left.append(start + USUAL[status] - clock())
+        return max(min(left), 0.0) if left else None
+
+    return expected
+
+
+def events_of(client, system_id, limit=4):
+    """A machine's last events of interest, as text."""
+    try:
+        answer = client.call("Events", "query", data={"id": system_id, "level": "INFO", "limit": limit}, what="read events")
+    except (ApiError, Unreachable):
+        return []
+    events = sorted(answer.get("events") or [], key=lambda event: event["id"])
+    return [f"{event['type']} {event['description']}".strip() for event in events]
+
+
+def failed_scripts(client, system_id):
+    """Names of the scripts that failed in the machine's last runs."""
+    try:
+        runs = client.read("NodeScriptResults", {"system_id": system_id}, what="read script results")
+    except (ApiError, Unreachable):
+        return []
+    return sorted({result["name"] for run in runs or [] for result in run.get("results") or [] if result.get("status") in FAILED_SCRIPTS})
+
+
+REMEDY = {
+    "Failed commissioning": "run it again with maas_machine_state state=ready (add enable_ssh to look at the machine)",
+    "Failed testing": "replace the part that failed, or accept it with maas_machine_state state=ready override_failed_testing=true",
+    "Failed deployment": "release it and deploy again; its installation log is in MAAS",
+    "Releasing failed": "release it again",
+    "Failed disk erasing": "release it again without erase, or replace the disk",
+    "Broken": "repair it, then maas_machine_state state=fixed",
+    "Missing": "declare it again with maas_machine",
+    "Retired": "take it out of the list of machines",
+    "Commissioning": "look at its console; maas_machine_state state=aborted stops it",
+    "Testing": "wait longer with wait_timeout, or abort it",
+    "Deploying": "look at its console; maas_machine_state state=released stops it",
+    VANISHED: "somebody deleted it from MAAS while it was waited for; declare it again with maas_machine",
+    ABSENT: "it has not booted from the network yet: check its power, its boot order and DHCP",
+}
+
+
+def explain(client, watch, names, limit=10):
+    """[{machine, system_id, status, failed_scripts, events, next, text}] and a text of all, for the machines that did not arrive."""
+    ids = {name: system_id for system_id, name in watch.names.items()}
+    details = []
+    for number, name in enumerate(names):
+        system_id = ids.get(name)
+        status = watch.status.get(system_id, ABSENT)
+        detail = {"machine": name, "system_id": system_id, "status": status, "failed_scripts": [], "events": []}
+        if system_id and status != VANISHED and number < limit:
+            detail["failed_scripts"] = failed_scripts(client, system_id)
+            detail["events"] = events_of(client, system_id)
+        detail["next"] = REMEDY.get(status, "look at it in MAAS")
+        details.append(detail)
+    texts = []
+    for number, detail in enumerate(details):
+        text = f"{detail['machine']}{' (' + detail['system_id'] + ')' if detail['system_id'] else ''} is {detail['status']}"
+        if detail["failed_scripts"]:
+            text += f", failed scripts: {', '.join(detail['failed_scripts'])}"
+        if detail["events"]:
+            text += f", last events: {' | '.join(detail['events'])}"
+        detail["text"] = f"{text}; next: {detail['next']}"
+        if number < limit:
+            texts.append(detail["text"])
+    if len(names) > limit:
+        texts.append(f"and {len(names) - limit} more")
+    return details, ". ".join(texts)
+
+
+def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep, emit=None, failing=None, rng=None):
+    """Run the waiter over a watch. Returns the outcome; the errors of the waiter pass, with ``watch`` attached."""
+    resume = params.get("wait_resume") or {}
+    judge = judge_for(goal, clock, params.get("stuck_after"), failing)
+    for name, (status, age) in (resume.get("since") or {}).items():
+        judge.since[name] = (status, clock() - age)
+    names = [watch.names[system_id] for system_id in watch.names] + list(watch.wanted)
+    options = {"rng": rng} if rng else {}
+    waiter = Waiter(
+        params["wait_timeout"],
+        # The bell is cheap: two seconds keep the reaction short whatever the interval of the reads is.
+        interval=min(2.0, params["wait_interval"]),
+        first=min(1.0, params["wait_interval"]),
+        min_done=params.get("min_ready"),
+        tolerate=(Unreachable,),
+        goal=" or ".join(sorted(goal)),
+        fail_fast=bool(params.get("fail_fast")),
+        clock=clock,
+        sleep=sleep,
+        elapsed=resume.get("elapsed", 0.0),
+        slice_seconds=params.get("wait_slice"),
+        heartbeat=params.get("heartbeat", 30.0),
+        emit=emit,
+        **options,
+    )
+    try:
+        outcome = waiter.run(names, watch.poll, judge, watch.known())
+    except (WaitFailed, WaitTimeout) as error:
+        outcome = error.outcome
+        enough = params.get("min_ready")
+        if isinstance(error, WaitTimeout) and enough is not None and len(outcome.done) >= enough:
+            return outcome
+        details, text = explain(client, watch, outcome.failed + outcome.pending)
+        error.args = (f"{error}. {text}",)
+        error.details = details
+        raise
+    if not outcome.finished:
+        now = clock()
+        outcome.resume = {
+            "elapsed": outcome.waited,
+            "watch": watch.save(),
+            "since": {name: [status, now - start] for name, (status, start) in judge.since.items()},
+        }
+    return outcome
+
+
