@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.stratus.cloud.plugins.filter.rack_bmcs import rack_bmcs
 from ansible_collections.stratus.cloud.plugins.filter.rack_machines import rack_machines
 from ansible_collections.stratus.cloud.plugins.filter.unknown_machines import unknown_machines
 
@@ -23,3 +24,15 @@ def test_machines_that_the_region_has_not_seen():
     known = [{"hostname": "x", "interface_set": [{"mac_address": "52:54:00:00:00:0a"}], "boot_interface": None}]
     assert unknown_machines(declared, known) == ["b"]
     assert unknown_machines(declared, [*known, {"boot_interface": {"mac_address": "52:54:00:00:00:0C"}}]) == []
+
+
+def test_bmcs_that_can_be_asked():
+    whole = {"address": "10.0.0.1", "user": "u", "password": 1234}
+    hostvars = {
+        "a": {"bmc": whole},
+        "b": {},
+        "c": {"bmc": "nonsense"},
+        "d": {"bmc": {**whole, "password": "CHANGE-ME"}},
+        "e": {"bmc": {**whole, "type": "redfish"}},
+    }
+    assert rack_bmcs(list("abcde"), hostvars) == [{"name": "a", "address": "10.0.0.1", "user": "u", "password": "1234"}]
