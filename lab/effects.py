@@ -39,6 +39,9 @@ class Effects:
     def host_stop(self, hostname: str) -> None:
         """Stop that host and throw away what it wrote."""
 
+    def bmc_changed(self, hostname: str, state: str) -> None:
+        """The world switched a rack machine ``on`` or ``off`` (its BMC asks the world by itself when it is asked)."""
+
     def lxd_probe(self, url: str, certificate: str, key: str, password: str | None = None) -> dict[str, Any] | None:
         """Ask the LXD server at ``url`` who it is, with a client certificate (PEM).
 

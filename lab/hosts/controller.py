@@ -16,7 +16,8 @@ from lab.hosts.nspawn import Host, Nic
 from lab.paths import Paths
 
 IMAGE = Path(__file__).with_name("image")
-LIBRARY_PACKAGES = ["pg8000==1.31.2"]
+# scramp 1.5 no longer has what pg8000 calls.
+LIBRARY_PACKAGES = ["pg8000==1.31.2", "scramp<1.5"]
 
 # The stand-in comes as the package it stands in for, so that a role that installs snapd finds it installed.
 SNAPD = r"""

@@ -30,16 +30,17 @@ class CommandError(Exception):
 
 # -- prompts -------------------------------------------------------------------------------------------------------------
 def read_input(prompt):
-    """A line from stdin. At the end of input the real command asks again for ever; so does this one, slowly."""
-    while True:
+    """A line from stdin. At the end of input the real command asks again for ever; this one gives up after half a minute."""
+    for _ in range(30):
         try:
             return input(prompt)
         except EOFError:
             print(flush=True)
             time.sleep(1)
         except KeyboardInterrupt:
-            print()
-            raise SystemExit(1) from None
+            break
+    print()
+    raise SystemExit(1)
 
 
 def required_prompt(title, default=None, help_text=None):
@@ -53,12 +54,13 @@ def required_prompt(title, default=None, help_text=None):
 
 
 def read_password(prompt):
-    while True:
+    for _ in range(30):
         try:
             return getpass.getpass(prompt)
         except EOFError:
             print(flush=True)
             time.sleep(1)
+    raise SystemExit(1)
 
 
 # -- state ---------------------------------------------------------------------------------------------------------------
@@ -122,28 +124,29 @@ def database_settings(uri):
 
 
 def connect(settings):
-    """A connection to the region's database; OperationalError text as libpq words it."""
+    """A connection to the region's database; a CommandError in libpq's words when there is none."""
     import pg8000.dbapi
 
-    where = f'connection to server at "{settings["host"]}"'
     try:
-        address = socket.getaddrinfo(settings["host"], settings["port"], type=socket.SOCK_STREAM)[0][4][0]
-        where += f" ({address}), port {settings['port']} failed"
+        found = socket.getaddrinfo(settings["host"], settings["port"], type=socket.SOCK_STREAM)
     except OSError:
         raise CommandError(f'could not translate host name "{settings["host"]}" to address: Name or service not known') from None
-    try:
-        return pg8000.dbapi.connect(
-            user=settings["user"], password=settings["password"], host=address, port=settings["port"], database=settings["name"], timeout=10
-        )
-    except pg8000.dbapi.DatabaseError as error:
-        detail = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-        if detail:
-            raise CommandError(f"{where}: {detail.get('S', 'FATAL')}:  {detail.get('M', error)}") from None
-        raise CommandError(f"{where}: {error}") from None
-    except pg8000.dbapi.InterfaceError as error:
-        if "password" in str(error):
-            raise CommandError(f"{where}: fe_sendauth: no password supplied") from None
-        raise CommandError(f"{where}: Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?") from None
+    problems = []
+    for address in dict.fromkeys(entry[4][0] for entry in found):
+        where = f'connection to server at "{settings["host"]}" ({address}), port {settings["port"]} failed'
+        try:
+            return pg8000.dbapi.connect(
+                user=settings["user"], password=settings["password"], host=address, port=settings["port"], database=settings["name"], timeout=10
+            )
+        except pg8000.dbapi.DatabaseError as error:
+            detail = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+            problems.append(f"{where}: {detail.get('S', 'FATAL')}:  {detail.get('M', error)}")
+        except pg8000.dbapi.InterfaceError as error:
+            if "password" in str(error):
+                problems.append(f"{where}: fe_sendauth: no password supplied")
+            else:
+                problems.append(f"{where}: Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?")
+    raise CommandError("\n".join(problems))
 
 
 def has_tables(connection):
