@@ -45,6 +45,9 @@ REQUIRED = (
     "openstack_bundle_file",
 )
 
+# What the controller needs at least: MAAS, PostgreSQL and LXD, and room for images. Virtual machines come on top.
+MINIMUM = {"memory_mb": 8192, "disk_gb": 40}
+
 # Where a variable is to be set, by its prefix; for the remedies.
 FILES = {
     "stratus": "10-cloud.yml",
@@ -338,18 +341,13 @@ def controller(site: Site) -> Iterator[dict]:
     if not facts:
         return
     systems = site.matrix.get("targets", {}).get("controller", [])
-    if systems and not any(s["distribution"] == facts.get("distribution") and str(s["version"]) == str(facts.get("distribution_version")) for s in systems):
+    here = str(facts.get("distribution_version"))
+    if systems and not any(s["distribution"] == facts.get("distribution") and f"{here}.".startswith(f"{s['version']}.") for s in systems):
         names = ", ".join(f"{s['distribution']} {s['version']}" for s in systems)
-        yield problem(
-            check,
-            "controller's system",
-            f"{facts.get('distribution')} {facts.get('distribution_version')}",
-            "the roles are not written for it",
-            f"use one of {names}",
-        )
+        yield problem(check, "controller's system", f"{facts.get('distribution')} {here}", "the roles are not written for it", f"use one of {names}")
     if facts.get("architecture") and facts["architecture"] != "x86_64":
         yield problem(check, "controller's architecture", facts["architecture"], "the virtual machines of the control plane are amd64", "use an x86_64 host")
-    least = site.get("stratus_preflight_minimum") or {}
+    least = site.get("stratus_preflight_minimum", MINIMUM) or {}
     if not isinstance(least, dict):
         yield problem(check, "stratus_preflight_minimum", least, "it is no mapping", "write it as {memory_mb: 8192, disk_gb: 40}")
         return

@@ -12,6 +12,7 @@ description:
   - Looks at all variables of the collection (C(stratus_), C(postgres_), C(maas_), C(lxd_), C(juju_), C(openstack_), C(vault_)) and at the machines of the
     inventory groups C(compute) and C(spare), and adds the problems that checks on the hosts found.
   - Every problem is shown with the variable, its value, what is wrong and what to do. Secret values are not shown.
+  - The controller needs 8192 MiB of memory and 40 GB free, unless the variable C(stratus_preflight_minimum) (C(memory_mb), C(disk_gb)) says otherwise.
   - Runs on the control node; it reads nothing from the target.
 author:
   - The stratus.cloud developers

@@ -29,7 +29,7 @@ def site() -> Site:
         compute=list(groups["compute"]["hosts"]),
         controller={
             "distribution": "Debian",
-            "distribution_version": "12",
+            "distribution_version": "12.15",
             "codename": "bookworm",
             "architecture": "x86_64",
             "memory_mb": 24000,
@@ -135,6 +135,9 @@ def test_comparisons_of_versions(version, expression, met):
 
 
 def test_the_controller(site):
+    del site.variables["stratus_preflight_minimum"]
+    site.controller |= {"memory_mb": 8000}
+    assert "8192" in found(site)["controller's memory_mb"]["problem"]
     site.variables["stratus_preflight_minimum"] = {"memory_mb": 8192, "disk_gb": 40}
     site.controller |= {"distribution": "Fedora", "memory_mb": 2048, "disk_gb": 5, "architecture": "aarch64"}
     assert len(site_problems(site)) == 4
