@@ -17,6 +17,7 @@ options:
     description: The model's name, or owner/name.
     type: str
     required: true
+    aliases: [model]
   state:
     description: Whether the model shall exist.
     type: str
@@ -120,7 +121,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import argument
 def main():
     module = arguments.module(
         {
-            "name": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True, "aliases": ["model"]},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "cloud": {"type": "str"},
             "region": {"type": "str"},

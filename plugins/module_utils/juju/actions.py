@@ -107,6 +107,11 @@ def _settled(about, rule):
     return not rule["message"] or bool(re.search(rule["message"], about["message"]))
 
 
+def _plain(answer):
+    """What the module returns. A key `results` belongs to loops: Ansible renames it where a module returns one that is no list."""
+    return {("output" if key == "results" else key): value for key, value in answer.items()}
+
+
 def work(module, client):
     options = module.params
     action = options["action"]
@@ -128,7 +133,7 @@ def work(module, client):
         try:
             found = run(client, unit, guard["action"], guard["params"], options["wait_timeout"], options["wait_interval"])
             if matches(found["results"], guard["results"]):
-                return {**found, "changed": False, "skipped_because": guard["action"]}
+                return {**_plain(found), "changed": False, "skipped_because": guard["action"]}
         except ActionFailed:
             pass
     params = {**options["params"], **options["secret_params"]}
@@ -136,4 +141,4 @@ def work(module, client):
         answer = {"id": start(client, unit, action, params), "unit": unit, "status": "pending", "waited": 0.0, "results": {}}
     else:
         answer = run(client, unit, action, params, options["wait_timeout"], options["wait_interval"])
-    return {**answer, "changed": changed, **({"diff": diff} if diff else {})}
+    return {**_plain(answer), "changed": changed, **({"diff": diff} if diff else {})}

@@ -105,8 +105,8 @@ class Application:
                 if name in self.desired["applications"] and name not in known:
                     known[name] = self._info(about["charm"])
             offers.check(self.desired, known)
-            refined = plans.make(self.desired, actual, self.machine_map, known)
-            steps = refined["steps"]
+            # The same steps, with the endpoints that the bundle left open.
+            steps = plan["steps"] = plans.make(self.desired, actual, self.machine_map, known)["steps"]
         machines = dict(plan["machines"])
         known_machines = {name for name in actual["machines"] if "/" not in name}
         for step in steps:

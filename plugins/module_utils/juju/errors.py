@@ -9,7 +9,7 @@ from __future__ import annotations
 class JujuFault(Exception):
     """A fault with a sentence for the operator; `result` goes into the module's answer."""
 
-    def __init__(self, message, **result):
+    def __init__(self, message, /, **result):
         super().__init__(message)
         self.result = result
 
@@ -21,7 +21,7 @@ class ConnectionLost(JujuFault):
 class Refused(JujuFault):
     """The controller answered with an error. `code` is its own name for it ('not found', 'already exists', ...)."""
 
-    def __init__(self, message, code=None, **result):
+    def __init__(self, message, code=None, /, **result):
         super().__init__(message, **result)
         self.code = code or ""
 
@@ -37,7 +37,7 @@ class Refused(JujuFault):
 class BundleFault(JujuFault):
     """A bundle that cannot be applied as it is; all its problems at once."""
 
-    def __init__(self, problems, **result):
+    def __init__(self, problems, /, **result):
         problems = [problems] if isinstance(problems, str) else list(problems)
         head = problems[0] if len(problems) == 1 else f"{len(problems)} problems: " + "; ".join(problems)
         super().__init__(f"the bundle cannot be applied: {head}", problems=problems, **result)

@@ -208,6 +208,8 @@ def option_changes(wanted, present):
 
 
 def _shown(value, limit=60):
+    if value is None:
+        return "unset"
     text = plain(value)
     text = text if text and "\n" not in text and len(text) <= limit else repr(text[:limit] + ("..." if len(text) > limit else ""))
     return text or "''"
@@ -268,7 +270,7 @@ def _existing(name, application, present, steps, notes):
     if application["trust"] and not present.get("trust"):
         to_set["trust"] = True
     if to_set or reset:
-        words = [f"{key}: {_shown((present.get('options') or {}).get(key, {}).get('value', ''))} -> {_shown(value)}" for key, value in to_set.items()]
+        words = [f"{key}: {_shown((present.get('options') or {}).get(key, {}).get('value'))} -> {_shown(value)}" for key, value in to_set.items()]
         words += [f"{key} -> the charm's default" for key in reset]
         changes.append({"action": "options", "application": name, "set": to_set, "reset": reset, "text": f"set options of {name}: {', '.join(words)}"})
     if application["constraints"] is not None and not limits.same(application["constraints"], present.get("constraints")):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class VaultFault(Exception):
-    def __init__(self, message, **result):
+    def __init__(self, message, /, **result):
         super().__init__(message)
         self.result = result
 

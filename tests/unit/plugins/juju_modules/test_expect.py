@@ -1,0 +1,207 @@
+"""What is settled, what is normal for now and what is a failure; waits in fake time."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import expect, status, watch
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault
+
+
+class Time:
+    def __init__(self):
+        self.now = 1000.0
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += max(seconds, 0.001)
+
+
+def unit(workload="active", agent="idle", message="", machine="0", **more):
+    return {"machine": machine, "workload-status": {"status": workload, "info": message}, "agent-status": {"status": agent}, **more}
+
+
+def full(applications, machines=None):
+    return {
+        "model": {"name": "m"},
+        "machines": machines or {"0": {"instance-id": "a", "instance-status": {"status": "running"}}},
+        "applications": {name: {"charm": f"ch:{name}-1", "units": units} for name, units in applications.items()},
+        "relations": [],
+    }
+
+
+class Controller:
+    """Answers with one reading after another; the last one stays. An exception among them is raised."""
+
+    def __init__(self, time, readings, every=10):
+        self.time, self.readings, self.start, self.every = time, readings, time.now, every
+        self.requests, self.resolved = 0, []
+
+    def call(self, facade, request, params=None, **options):
+        self.requests += 1
+        if request == "ResolveUnitErrors":
+            self.resolved += [item["tag"] for item in params["tags"]["entities"]]
+            return {"results": [{}]}
+        assert (facade, request) == ("Client", "FullStatus")
+        reading = self.readings[min(int((self.time.now - self.start) / self.every), len(self.readings) - 1)]
+        if isinstance(reading, Exception):
+            raise reading
+        return reading
+
+
+def wait(readings, time=None, options=None, resume=None, every=10, **rules):
+    time = time or Time()
+    link = Controller(time, readings, every)
+    options = {"model": "m", "wait_timeout": 600, "wait_interval": 10, "successes": 3, "fail_fast": True, "wait_resume": resume, **(options or {})}
+    resolve = rules.pop("resolve", [])
+    watcher = watch.Watch(link, expect.Rules(**rules), resolve, time.clock, (resume or {}).get("watch"))
+    answer = watch.wait(link, watcher, options, time.clock, time.sleep)
+    return answer, link, time
+
+
+SETTLED = full({"keystone": {"keystone/0": unit()}, "vault": {"vault/0": unit()}})
+LOCKED = full({
+    "keystone": {"keystone/0": unit("waiting", message="'certificates' awaiting server certificate data")},
+    "vault": {"vault/0": unit("blocked", message="Vault needs to be initialized")},
+})
+BUSY = full({"keystone": {"keystone/0": unit("maintenance", "executing", "installing")}, "vault": {"vault/0": unit()}})
+BEFORE_VAULT = [
+    {"application": "vault", "workload": ["blocked"], "message": "needs to be initialized"},
+    {"workload": ["waiting", "blocked"], "message": "certificates"},
+]
+
+
+def test_a_settled_model_is_read_three_times():
+    answer, link, _ = wait([SETTLED])
+    assert answer["pending"] == [] and link.requests == 3
+
+
+def test_it_waits_for_the_last_unit():
+    answer, link, time = wait([BUSY, BUSY, SETTLED])
+    assert answer["waited"] >= 20
+    assert any("keystone" in line and "installing" in line for line in answer["lines"])
+
+
+def test_flapping_starts_the_count_anew():
+    answer, _, _ = wait([SETTLED, SETTLED, BUSY, SETTLED], options={"successes": 4}, every=1)
+    assert answer["waited"] >= 5
+
+
+def test_states_that_are_normal_before_vault():
+    answer, _, _ = wait([BUSY, LOCKED], normal_now=BEFORE_VAULT)
+    assert answer["pending"] == []
+    with pytest.raises(JujuFault) as error:
+        wait([LOCKED], options={"wait_timeout": 60})
+    assert error.value.result["held_up_by"] == {
+        "keystone/0": "waiting ('certificates' awaiting server certificate data)", "vault/0": "blocked (Vault needs to be initialized)",
+    }
+    assert "juju show-status-log -m m" in str(error.value)
+
+
+def test_a_normal_state_counts_only_when_the_agent_is_idle():
+    working = full({"vault": {"vault/0": unit("blocked", "executing", "Vault needs to be initialized")}})
+    with pytest.raises(JujuFault, match="timed out"):
+        wait([working], normal_now=BEFORE_VAULT, options={"wait_timeout": 50})
+
+
+def test_an_error_within_its_grace_passes():
+    broken = full({"vault": {"vault/0": unit("error", message='hook failed: "install"')}})
+    fine = full({"vault": {"vault/0": unit()}})
+    answer, _, _ = wait([broken, broken, fine], error_grace=60)
+    assert answer["pending"] == []
+
+
+def test_an_error_beyond_its_grace_is_a_failure():
+    broken = full({"vault": {"vault/0": unit("error", message='hook failed: "install"')}, "keystone": {"keystone/0": unit()}})
+    with pytest.raises(JujuFault, match="failed") as error:
+        wait([broken], error_grace=60)
+    assert error.value.result["failed_units"] == {"vault/0": error.value.result["failed_units"]["vault/0"]}
+    assert "in error for" in error.value.result["failed_units"]["vault/0"]
+    assert error.value.result["waited"] < 90
+
+
+def test_a_lost_agent_and_a_machine_that_failed():
+    lost = full({"vault": {"vault/0": unit("unknown", "lost")}})
+    with pytest.raises(JujuFault) as error:
+        wait([lost], lost_grace=30)
+    assert "lost for" in error.value.result["failed_units"]["vault/0"]
+    dead = full({"vault": {"vault/0": unit("waiting", "allocating")}}, {"0": {"instance-status": {"status": "provisioning error", "info": "Failed deployment"}}})
+    with pytest.raises(JujuFault) as error:
+        wait([dead])
+    assert error.value.result["failed_units"]["vault/0"] == "machine 0 could not be provisioned: Failed deployment"
+
+
+def test_a_named_failure():
+    with pytest.raises(JujuFault, match="failed"):
+        wait([full({"a": {"a/0": unit("blocked", message="quota exceeded")}})], fail_on=[{"message": "quota"}])
+
+
+def test_failed_hooks_are_tried_again_so_many_times():
+    broken = full({"rabbitmq": {"rabbitmq/0": unit("error", message='hook failed: "install"')}})
+    fine = full({"rabbitmq": {"rabbitmq/0": unit()}})
+    answer, link, _ = wait([broken, broken, fine], resolve=[{"application": "*", "message": "hook failed", "times": 1}])
+    assert link.resolved == ["unit-rabbitmq-0"] and answer["resolved"] == ["rabbitmq/0"]
+    with pytest.raises(JujuFault):
+        _, link, _ = wait([broken, full({"rabbitmq": {"rabbitmq/0": unit("maintenance")}}), broken], error_grace=30,
+                          resolve=[{"application": "rabbitmq", "message": "hook failed", "times": 1}])
+
+
+def test_a_connection_that_drops_is_passed_over():
+    answer, _, _ = wait([ConnectionLost("gone"), BUSY, ConnectionLost("gone"), SETTLED])
+    assert answer["pending"] == []
+
+
+def test_a_connection_that_stays_away_ends_the_wait():
+    with pytest.raises(JujuFault):
+        wait([BUSY, ConnectionLost("gone")], options={"wait_timeout": 60})
+
+
+def test_expectations_by_application():
+    reading = full({"ubuntu": {"ubuntu/0": unit("unknown")}, "a": {"a/0": unit(message="Unit is ready")}})
+    answer, _, _ = wait([reading], expect={"ubuntu": {"workload": ["unknown"]}, "a": {"message": "ready", "units": 1}})
+    assert answer["pending"] == []
+    with pytest.raises(JujuFault):
+        wait([reading], expect={"ubuntu": {"workload": ["unknown"]}, "a": {"units": 2}}, options={"wait_timeout": 30})
+
+
+def test_an_application_that_is_not_there_yet():
+    answer, _, _ = wait([full({}), SETTLED], applications=["vault"])
+    assert answer["applications"].keys() == {"vault"}
+
+
+def test_applications_that_appear_meanwhile_belong_to_the_model():
+    later = full({"vault": {"vault/0": unit()}, "late": {"late/0": unit("maintenance")}})
+    end = full({"vault": {"vault/0": unit()}, "late": {"late/0": unit()}})
+    answer, _, _ = wait([full({"vault": {"vault/0": unit("maintenance")}}), later, later, end], options={"successes": 1})
+    assert set(answer["applications"]) == {"vault", "late"} and answer["pending"] == []
+
+
+def test_subordinates_without_units_are_settled_and_units_are_counted():
+    reading = full({"router": {}, "vault": {"vault/0": unit(subordinates={"router/0": unit(machine="")})}})
+    found = status.simplify(reading)
+    assert found["units"]["router/0"]["principal"] == "vault/0" and found["units"]["router/0"]["machine"] == "0"
+    answer, _, _ = wait([reading])
+    assert answer["applications"]["router"] == "1/1; active"
+
+
+def test_a_wait_in_slices_remembers():
+    time = Time()
+    broken = full({"vault": {"vault/0": unit("error", message="hook failed")}})
+    answer, _, _ = wait([broken], time, {"wait_slice": 30}, error_grace=50)
+    assert answer["unfinished"] and answer["resume"]["elapsed"] >= 29
+    with pytest.raises(JujuFault) as error:
+        wait([broken], time, {"wait_slice": 600}, resume=answer["resume"], error_grace=50)
+    assert error.value.result["waited"] < 70
+
+
+def test_leaders_and_targets():
+    found = status.simplify(full({"vault": {"vault/0": unit(), "vault/1": unit(leader=True)}, "solo": {"solo/3": unit()}}))
+    assert status.leader(found, "vault") == "vault/1"
+    assert [status.target(found, name) for name in ("vault/leader", "vault", "vault/0", "solo")] == ["vault/1", "vault/1", "vault/0", "solo/3"]
+    for name in ("none", "vault/9"):
+        with pytest.raises(JujuFault, match=re.escape(name)):
+            status.target(found, name)
