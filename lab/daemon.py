@@ -21,7 +21,6 @@ from lab.engine import Clock, Engine
 from lab.faces import control
 from lab.faces.juju import JujuFace
 from lab.faces.maas import make_app
-from lab.faces.vault import VaultFace
 from lab.hosts.bmc import Bmcs
 from lab.paths import Paths
 from lab.world import World
@@ -73,9 +72,12 @@ class Lab:
         self.settings["admin"] = {"username": username, "password": password}
         self._save_settings()
 
+    def _address(self, number: int) -> str:
+        return str(ipaddress.ip_network(self.network).network_address + number)
+
     @property
     def controller_ip(self) -> str:
-        return str(ipaddress.ip_network(self.network).network_address + 1)
+        return self._address(1)
 
     # -- life -----------------------------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -94,8 +96,13 @@ class Lab:
         await self._serve_maas()
         self.juju = JujuFace(self.world)
         await self.juju.start()
-        self.vault = VaultFace(self.world)
-        await self.vault.start()
+        try:
+            from lab.faces.vault import VaultFace
+
+            self.vault = VaultFace(self.world)
+            await self.vault.start()
+        except ImportError:
+            LOG.warning("no vault face yet")
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -142,9 +149,11 @@ class Lab:
         maas.init(f"http://{self.controller_ip}:{MAAS_PORT}/MAAS")
         maas.create_admin(*LOOPBACK_ADMIN)
         self.note_admin(*LOOPBACK_ADMIN[:2])
-        maas.api_key(LOOPBACK_ADMIN[0])
-        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
-        juju.preset_controller("maas-controller", "maas-one")
+        maas.settle()
+        key = maas.api_key(LOOPBACK_ADMIN[0])
+        cloud = {"name": "maas-one", "type": "maas", "endpoint": f"http://{self.controller_ip}:{MAAS_PORT}/MAAS"}
+        credential = {"name": LOOPBACK_ADMIN[0], "auth-type": "oauth1", "attributes": {"maas-oauth": key}}
+        juju.controllers.ready("maas-controller", cloud, credential, self._address(10))
         self.settings["initialised"] = True
 
     def _restore(self) -> None:
@@ -180,17 +189,15 @@ class Lab:
 
     def endpoints(self) -> dict[str, Any]:
         """Where every face is; None for what does not exist yet."""
-        maas = self._maas_endpoint()
-        juju = self.world.juju.endpoint_info()
         hosts = []
         if self.hosts:
             hosts = [{"name": "controller", "address": "198.51.100.2"}]
             hosts += [{"name": name, "address": host.nics[0].ip} for name, host in sorted(self.world.effects.computes.hosts.items())]
         return {
             "mode": "hosts" if self.hosts else "loopback",
-            "maas": maas,
-            "juju": juju or dict.fromkeys(["endpoint", "username", "password", "ca_cert", "controller"]),
-            "vault": self.world.vault.endpoint_info() or {"url": None},
+            "maas": self._maas_endpoint(),
+            "juju": self._juju_endpoint(),
+            "vault": {"url": next((f"http://{address}:8200" for address in self.world.vault.serving()), None)},
             "openstack": self._openstack_endpoint(),
             "bmc": self.bmcs.entries,
             "hosts": hosts,
@@ -206,6 +213,14 @@ class Lab:
         if key is None:
             return dict.fromkeys(["url", "api_key", "username", "password"])
         return {"url": f"http://{self.controller_ip}:{MAAS_PORT}/MAAS", "api_key": key, **admin}
+
+    def _juju_endpoint(self) -> dict[str, Any]:
+        """The first controller that is there."""
+        for name in self.world.juju.controllers.all:
+            state = self.world.juju.bootstrap_state(name)
+            if state and state["state"] == "done":
+                return {"controller": name, **{key: state[key] for key in ("endpoint", "username", "password", "ca_cert")}}
+        return dict.fromkeys(["controller", "endpoint", "username", "password", "ca_cert"])
 
     def _openstack_endpoint(self) -> dict[str, Any]:
         info = getattr(self.world.effects, "openstack_info", None)

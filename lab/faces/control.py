@@ -167,6 +167,10 @@ class Control:
             await self._pass(self.engine.duration("maas_init"))
         else:
             await self._pass(10)
+        version = str(body.get("version") or "")
+        if body.get("fresh"):
+            # The older personality for everything that came before 3.6.
+            self.world.maas.state["region"]["personality"] = "3.7" if version.startswith(("3.6", "3.7")) else "3.5"
         self.world.maas.init(body["url"])
         self.engine.log("maas_init", url=body["url"], fresh=bool(body.get("fresh")))
         return {}

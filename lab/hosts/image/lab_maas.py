@@ -276,7 +276,7 @@ def cmd_init(options):
                 print(f"django.db.utils.OperationalError: {problem}\n", file=sys.stderr)
                 traceback_exit("subprocess.CalledProcessError", "Command '['/snap/maas/current/bin/maas-region', 'dbupgrade']' returned non-zero exit status 1.")
             print("Running migrations:\n  Applying maasserver.0001_initial... OK", flush=True)
-        lab.ask("POST", "/maas/init", {"url": url, "mode": mode, "fresh": fresh})
+        lab.ask("POST", "/maas/init", {"url": url, "mode": mode, "fresh": fresh, "version": snap_version()})
     print("Starting services", flush=True)
     os.makedirs(f"{COMMON}/maas", exist_ok=True)
     if not os.path.exists(f"{COMMON}/maas/secret"):
@@ -290,6 +290,15 @@ def cmd_init(options):
             "  sudo maas config-tls enable\n"
         )
     return 0
+
+
+def snap_version():
+    """Which release of the snap runs here."""
+    try:
+        with open("/snap/maas/current/meta/snap.yaml") as stream:
+            return next(line.split()[1] for line in stream if line.startswith("version:"))
+    except (OSError, StopIteration):
+        return ""
 
 
 def region_only():
