@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: juju_action
 short_description: Run an action of a charm
 description:
-  - Runs an action on a unit, waits for its end and returns its results as data.
+  - Runs an action on a unit, waits for its end and returns its results as data, in RV(output).
   - Actions are not idempotent by themselves. O(unless_action) and O(unless_status) say when there is nothing left to do.
 version_added: "0.1.0"
 author:
@@ -115,8 +115,8 @@ message:
   description: The action's message.
   returned: when an action was run
   type: str
-results:
-  description: The action's results; those of O(unless_action) when the action was not run because of it.
+output:
+  description: The action's results by name; those of O(unless_action) when the action was not run because of it.
   returned: when an action was run
   type: dict
 waited:
