@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ansible_collections.stratus.cloud.plugins.filter.rack_bmcs import rack_bmcs
 from ansible_collections.stratus.cloud.plugins.filter.rack_machines import rack_machines
-from ansible_collections.stratus.cloud.plugins.filter.unknown_machines import unknown_machines
 
 
 def test_machines_with_and_without_bmc():
@@ -16,14 +15,6 @@ def test_machines_with_and_without_bmc():
     assert first["power_type"] == "ipmi"
     assert first["power_parameters"] == {"power_address": "10.0.0.1", "power_user": "u", "power_pass": "1234", "cipher_suite_id": "3"}
     assert second == {"hostname": "b", "mac_addresses": ["52:54:00:00:00:02"], "architecture": "amd64/generic", "zone": "rack2"}
-
-
-def test_machines_that_the_region_has_not_seen():
-    declared = [{"hostname": "a", "mac_addresses": ["52-54-00-00-00-0A"]}, {"hostname": "b", "mac_addresses": ["52:54:00:00:00:0b", "52:54:00:00:00:0c"]}]
-    assert unknown_machines(declared, []) == ["a", "b"]
-    known = [{"hostname": "x", "interface_set": [{"mac_address": "52:54:00:00:00:0a"}], "boot_interface": None}]
-    assert unknown_machines(declared, known) == ["b"]
-    assert unknown_machines(declared, [*known, {"boot_interface": {"mac_address": "52:54:00:00:00:0C"}}]) == []
 
 
 def test_bmcs_that_can_be_asked():
