@@ -31,6 +31,7 @@ options:
     description: What an earlier slice of the same wait returned. See O(wait_slice).
     type: dict
 notes:
-  - While it waits, the task prints a line for each change of state and a heartbeat now and then. Set the variable C(stratus_progress=false),
-    or the environment variable E(STRATUS_PROGRESS) to V(0), for silence. With callbacks that write for machines, such as C(ansible.posix.json), it is silent by itself.
+  - While it waits, the task prints a line for each change of state and a heartbeat now and then.
+    Set the variable C(stratus_progress=false), or the environment variable E(STRATUS_PROGRESS) to V(0), for silence.
+    With callbacks that write for machines, such as C(ansible.posix.json), it is silent by itself.
 """

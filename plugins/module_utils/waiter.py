@@ -67,7 +67,7 @@ def duration(seconds):
 
 
 def heartbeat_line(states, done, total, elapsed, timeout, goal="done"):
-    """"12/40 Ready, 26 Commissioning, 2 Testing; 06:10 of 30:00"."""
+    """ "12/40 Ready, 26 Commissioning, 2 Testing; 06:10 of 30:00"."""
     counts = Counter(text for name, text in states.items() if name not in done)
     parts = [f"{len(done)}/{total} {goal}"] + [f"{number} {text}" for text, number in counts.most_common()]
     return f"{', '.join(parts)}; {duration(elapsed)} of {duration(timeout)}"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-
 DOCUMENTATION = r"""
 module: maas_interface
 short_description: Bridges, bonds, VLANs and links of MAAS machines

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-
 DOCUMENTATION = r"""
 module: maas_machine
 short_description: Declare machines to MAAS

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-
 DOCUMENTATION = r"""
 module: maas_machine_info
 short_description: What MAAS knows of machines

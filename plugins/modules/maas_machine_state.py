@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-
 DOCUMENTATION = r"""
 module: maas_machine_state
 short_description: Commission, test, allocate, deploy, release machines of MAAS

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-
 DOCUMENTATION = r"""
 module: maas_machine_wait
 short_description: Wait until a set of machines is in a status

@@ -15,7 +15,6 @@ from __future__ import annotations
 import http.client
 import importlib
 import random
-import socket
 import ssl
 import sys
 import time
@@ -39,7 +38,8 @@ SAFE = frozenset(("GET", "HEAD"))
 # Repeating these leads to the same end; a create or an operation may act twice.
 REPEATABLE = frozenset(("GET", "HEAD", "PUT", "DELETE"))
 GATEWAY = frozenset((502, 504))
-URL_LIMIT = 6000
+# nginx in front of a region may stop at 8 KB.
+URL_LIMIT = 7500
 
 
 class Deferred(types.ModuleType):
@@ -171,7 +171,7 @@ class HttpTransport:
             if not fresh and method in SAFE:
                 return self.request(method, uri, body, headers, timeout)
             raise Unreachable(f"{self.base} closed the connection without an answer: {reason(error)}", sent=True) from error
-        except (socket.timeout, TimeoutError) as error:
+        except TimeoutError as error:
             self.close()
             raise Unreachable(f"{self.base} gave no answer within {timeout:.0f} s", sent=True) from error
         except (OSError, http.client.HTTPException) as error:

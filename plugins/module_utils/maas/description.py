@@ -31,9 +31,7 @@ def strip(description):
             "path": raw["path"],
             "params": raw["params"],
             "doc": "",
-            "actions": [
-                {"name": a["name"], "method": a["method"], "op": a["op"], "restful": a["restful"], "doc": ""} for a in raw["actions"]
-            ],
+            "actions": [{"name": a["name"], "method": a["method"], "op": a["op"], "restful": a["restful"], "doc": ""} for a in raw["actions"]],
         }
 
     resources = [{"name": r["name"], "anon": handler(r["anon"]), "auth": handler(r["auth"])} for r in description["resources"]]

@@ -100,9 +100,7 @@ def unauthorised(body):
     """What a 401 means, without a word of its body."""
     text = body if isinstance(body, str) else json.dumps(body)
     if "Expired timestamp" in text:
-        return (
-            "the region refuses the request's time stamp: the clocks of this machine and of the region differ by more than five minutes; set both by NTP"
-        )
+        return "the region refuses the request's time stamp: the clocks of this machine and of the region differ by more than five minutes; set both by NTP"
     if "Nonce already used" in text:
         return "the region has seen this request before; run the task again"
     if "signature" in text or "access token" in text or "API key" in text:

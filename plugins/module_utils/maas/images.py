@@ -78,9 +78,7 @@ def racks_state(client, os, releases):
             continue
         names = {image.get("name", "").split("/")[-1] for image in told.get("images") or [] if image.get("name", "").split("/")[0] in (os, image.get("name"))}
         missing = [release for release in releases if release not in names]
-        if told.get("status") == "synced" and (not missing or not told.get("images")):
-            states[f"rack {rack['hostname']}"] = COMPLETE
-        elif not missing and told.get("status") != "syncing":
+        if told.get("status") == "synced" and (not missing or not told.get("images")) or not missing and told.get("status") != "syncing":
             states[f"rack {rack['hostname']}"] = COMPLETE
         else:
             states[f"rack {rack['hostname']}"] = told.get("status") or "waiting"
@@ -163,6 +161,7 @@ def ensure_imported(client, params, clock=time.monotonic, sleep=time.sleep, emit
         first=min(2.0, params["wait_interval"]),
         tolerate=(Unreachable,),
         goal=COMPLETE,
+        fail_fast=True,
         emit=emit,
         clock=clock,
         sleep=sleep,

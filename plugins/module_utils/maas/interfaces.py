@@ -50,9 +50,7 @@ def nic(machine, reference):
         boot = machine.get("boot_interface") or {}
         found = next((interface for interface in interfaces if interface["id"] == boot.get("id")), None) or boot or None
     else:
-        found = next(
-            (i for i in interfaces if i["name"] == reference or (i["type"] == "physical" and mac(i.get("mac_address") or "") == mac(reference))), None
-        )
+        found = next((i for i in interfaces if i["name"] == reference or (i["type"] == "physical" and mac(i.get("mac_address") or "") == mac(reference))), None)
     if not found:
         names = ", ".join(interface["name"] for interface in interfaces) or "none"
         raise MaasError(f"{machine['hostname']} has no interface {reference!r}; it has: {names}")
@@ -205,9 +203,7 @@ def _plan_links(result, current, links, created):
         result.link.append(form)
     if current:
         result.before["links"] = [_told(link) for link in current]
-    result.after["links"] = [
-        _told({"mode": want["mode"], "subnet": want.get("subnet"), "ip_address": want.get("ip_address")}) for want in links
-    ]
+    result.after["links"] = [_told({"mode": want["mode"], "subnet": want.get("subnet"), "ip_address": want.get("ip_address")}) for want in links]
 
 
 def resolve_links(client, links):
@@ -312,5 +308,3 @@ def carry_out(client, machine, found, steps, kind):
 
         found = client.call("Interface", "link_subnet", where, form, what=f"link {found['name']} of {called}", settled=linked)
     return found
-
-

@@ -39,9 +39,7 @@ def by_name(thing):
 ZONE = Kind("zone", "Zones", "Zone", "name", {"name": Field(), "description": Field(norm=text)}, uri=by_name)
 POOL = Kind("resource pool", "ResourcePools", "ResourcePool", "name", {"name": Field(), "description": Field(norm=text)})
 SPACE = Kind("space", "Spaces", "Space", "name", {"name": Field(), "description": Field(norm=text)})
-FABRIC = Kind(
-    "fabric", "Fabrics", "Fabric", "name", {"name": Field(), "description": Field(norm=text, create_only=True), "class_type": Field(norm=text)}
-)
+FABRIC = Kind("fabric", "Fabrics", "Fabric", "name", {"name": Field(), "description": Field(norm=text, create_only=True), "class_type": Field(norm=text)})
 TAG = Kind(
     "tag",
     "Tags",
@@ -71,6 +69,7 @@ SUBNET = Kind(
         "vlan": Field(read=lambda subnet: (subnet.get("vlan") or {}).get("id")),
     },
 )
+
 
 def same_range(found, wanted):
     """Either end equal and the type too: an end that moved is an update. A deletion needs both."""
@@ -228,9 +227,7 @@ def vlan_of(client, subnet=None, fabric=None, vid=None):
 def rack_on(client, vlan_id):
     """The rack controller with an interface on the VLAN, or None: the one that can serve DHCP there."""
     racks = client.read("RackControllers", what="list rack controllers")
-    on_vlan = [
-        rack for rack in racks if any((interface.get("vlan") or {}).get("id") == vlan_id for interface in rack.get("interface_set") or [])
-    ]
+    on_vlan = [rack for rack in racks if any((interface.get("vlan") or {}).get("id") == vlan_id for interface in rack.get("interface_set") or [])]
     return (on_vlan or [None])[0], racks
 
 

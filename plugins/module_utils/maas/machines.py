@@ -17,12 +17,16 @@ SYSTEM_ID = re.compile(r"^[a-z0-9]{6}$")
 BATCH = 500
 
 # Every power parameter that the drivers of 3.5 to 3.7 describe, and which of them are secrets.
+# fmt: off
 POWER_PARAMETERS = (
-    "blade_id certificate cipher_suite_id instance_name lpar mac_address node_id node_outlet nova_id os_authurl os_tenantname os_username outlet_id "
-    "pdu_type power_address power_boot_type power_control power_driver power_hwaddress power_id power_off_mode power_off_regex power_off_uri "
-    "power_on_delay power_on_regex power_on_uri power_partition_name power_port power_protocol power_query_uri power_token_name power_user "
-    "power_uuid power_verify_ssl power_vm_name privilege_level project server_name system_id uuid"
-).split()
+    "blade_id", "certificate", "cipher_suite_id", "instance_name", "lpar", "mac_address", "node_id", "node_outlet",
+    "nova_id", "os_authurl", "os_tenantname", "os_username", "outlet_id", "pdu_type", "power_address",
+    "power_boot_type", "power_control", "power_driver", "power_hwaddress", "power_id", "power_off_mode",
+    "power_off_regex", "power_off_uri", "power_on_delay", "power_on_regex", "power_on_uri", "power_partition_name",
+    "power_port", "power_protocol", "power_query_uri", "power_token_name", "power_user", "power_uuid",
+    "power_verify_ssl", "power_vm_name", "privilege_level", "project", "server_name", "system_id", "uuid",
+)
+# fmt: on
 POWER_SECRETS = ("k_g", "key", "os_password", "password", "power_pass", "power_token", "power_token_secret")
 HIDDEN = "VALUE HIDDEN"
 
@@ -58,7 +62,7 @@ def same(machine):
 def _read(client, key, values, slim, **filters):
     """Machines whose ``key`` is one of the values. ``slim`` is applied batch by batch: a thousand whole machines fill the memory."""
     found = []
-    for batch in chunks(sorted(set(values)), BATCH, lambda item: len(item) + len(key) + 12):
+    for batch in chunks(sorted(set(values)), BATCH, lambda item: len(item) + len(key) + 2 + 2 * item.count(":")):
         found += [slim(machine) for machine in client.read("Machines", what=f"look machines up by {key}", **{key: batch}, **filters)]
     return found
 
@@ -370,8 +374,7 @@ def _imagined(entry):
         "power_type": entry.get("power_type") or "",
         "tag_names": list(entry.get("tags") or []),
         "interface_set": [
-            {"id": 0, "name": f"eth{number}", "type": "physical", "mac_address": mac(value)}
-            for number, value in enumerate(entry.get("mac_addresses") or [])
+            {"id": 0, "name": f"eth{number}", "type": "physical", "mac_address": mac(value)} for number, value in enumerate(entry.get("mac_addresses") or [])
         ],
     }
 

@@ -124,9 +124,7 @@ def compare(kind, thing, wanted):
     """{option: (before, after)} of what differs."""
     target = managed(kind, wanted)
     current = view(kind, thing, target)
-    return {
-        name: (current[name], value) for name, value in target.items() if current[name] != value and not kind.fields[name].create_only
-    }
+    return {name: (current[name], value) for name, value in target.items() if current[name] != value and not kind.fields[name].create_only}
 
 
 def shown(kind, values):

@@ -33,12 +33,10 @@ STATUS = {
 }
 
 NAMES = {number: name for number, (name, constant) in STATUS.items()}
-CONSTANTS = {name: constant for name, constant in STATUS.values()}
+CONSTANTS = dict(STATUS.values())
 BY_CONSTANT = {constant: name for name, constant in STATUS.values()}
 
-TRANSITIONAL = frozenset(
-    ("Commissioning", "Testing", "Deploying", "Releasing", "Disk erasing", "Entering rescue mode", "Exiting rescue mode")
-)
+TRANSITIONAL = frozenset(("Commissioning", "Testing", "Deploying", "Releasing", "Disk erasing", "Entering rescue mode", "Exiting rescue mode"))
 
 FAILED = frozenset(
     (

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
@@ -370,7 +371,11 @@ def _wait(client, params, watch, goal, result, resume, times, emit):
     on_failure = params.get("on_failure") or "fail"
     left = dict(resume.get("retries") or {})
     bound = dict(params, fail_fast=on_failure == "retry")
-    if on_failure == "continue" and params.get("min_ready") is None:
+    if params.get("min_ready") is not None:
+        # Those that were there already count too.
+        there = [machine for machine in result["settled"] if machine["status"] in goal or machine["hostname"] in result["left_alone"]]
+        bound["min_ready"] = max(0, params["min_ready"] - len(there))
+    elif on_failure == "continue":
         bound["min_ready"] = 0
     failing = failures_for(goal) | ({"New"} if params["state"] in ("ready", "commissioned") else set())
     while True:
@@ -413,11 +418,9 @@ def retry(client, params, system_id, name):
     status = machine_status(machine)
     if status in ("Commissioning", "Testing", "Deploying", "Disk erasing"):
         machine = operate(client, "abort", machine, {})
-    try:
+    # A BMC that does not answer now may answer the next operation, and that one will say so if not.
+    with suppress(ApiError):
         client.call("Machine", "power_off", {"system_id": system_id}, {"stop_mode": "hard"}, what=f"power off machine {name}", settled=lambda: None)
-    except ApiError:
-        # A BMC that does not answer now may answer the next operation, and that one will say so if not.
-        pass
     machine = by_ids(client, [system_id])[0]
     step = plan(params["state"], machine, dict(params, fix_broken=True, redeploy=True))
     if step.refuse:
@@ -425,4 +428,3 @@ def retry(client, params, system_id, name):
     for op in step.ops:
         machine = operate(client, op, machine, params)
     return machine
-

@@ -70,9 +70,9 @@ def find_host(client, params):
         if params.get("type") and candidate.get("type") != params["type"]:
             continue
         told = client.call("VmHost", "parameters", {"id": candidate["id"]}, what=f"read the connection of VM host {candidate['name']}")
-        if bare_address(told.get("power_address")) == bare_address(params["power_address"]) and (
-            told.get("project") or "default"
-        ) == (params.get("project") or "default"):
+        if bare_address(told.get("power_address")) == bare_address(params["power_address"]) and (told.get("project") or "default") == (
+            params.get("project") or "default"
+        ):
             return candidate, told
     return None, None
 
@@ -312,7 +312,7 @@ def ensure_vms(client, params, clock=None, sleep=None, emit=None):
         changed=bool(after),
         diff=dict(before=before, after=after),
         composed=[vm["hostname"] for vm in missing],
-        machines=[found[name] or vm_summary(vm) for name, vm in zip(names, vms)],
+        machines=[found[name] or vm_summary(vm) for name, vm in zip(names, vms, strict=True)],
         waited=0.0,
     )
     if not params.get("wait", True) or client.read_only:

@@ -23,7 +23,7 @@ import time
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, lookup, summary
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, FAILED, STUCK_AFTER, TRANSITIONAL, USUAL, machine_status
-from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, WaitFailed, WaitTimeout, Waiter
+from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter, WaitFailed, WaitTimeout
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import FAILED as VERDICT_FAILED
 
 CHANGE = re.compile(r"to '([^']+)'\s*$")
@@ -55,7 +55,7 @@ class Watch:
         self.last_event = None
         self.rung = set()
         self.alive = {}
-        self.next_read = self.next_sweep = self.next_absent = 0.0
+        self.next_read = self.next_sweep = self.next_absent = self.next_silent = 0.0
 
     def add(self, name, machine):
         system_id = machine["system_id"]
@@ -123,9 +123,7 @@ class Watch:
                 self._sweep(pending)
                 self.next_sweep = self.clock() + (self.sweep if bell else self.interval)
             self._look_for_silent(self.pending())
-        return {
-            self.names[system_id]: status for system_id, status in self.status.items() if before.get(system_id) != status
-        }
+        return {self.names[system_id]: status for system_id, status in self.status.items() if before.get(system_id) != status}
 
     def _appear(self):
         for name, machine in lookup(self.client, list(self.wanted), summary).items():
@@ -184,8 +182,11 @@ class Watch:
 
     def _look_for_silent(self, pending):
         now = self.clock()
+        if now < self.next_silent:
+            return
         silent = sorted((system_id for system_id in pending if now - self.alive[system_id] >= self.silence), key=self.alive.get)
         if silent:
+            self.next_silent = now + self.sweep
             self._read(silent[: self.rest])
 
 
@@ -339,5 +340,3 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
             "since": {name: [status, now - start] for name, (status, start) in judge.since.items()},
         }
     return outcome
-
-

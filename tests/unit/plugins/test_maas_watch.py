@@ -1,0 +1,445 @@
+from __future__ import annotations
+
+import pytest
+from ansible_collections.stratus.cloud.plugins.module_utils.maas import images, transitions, vmhosts, waits
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import MaasError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.waiter import WaitFailed, WaitTimeout
+from maas_fakes import FakeClient, Region, Time, machine
+
+NEW, COMMISSIONING, FAILED, READY, BROKEN, TESTING = 0, 1, 2, 4, 8, 21
+
+
+def setup(*hostnames, status=COMMISSIONING):
+    time = Time()
+    return time, Region(time, hostnames, status)
+
+
+def wait(time, region, machines, **given):
+    params = {"status": ["Ready"], "appear": False, "wait": True, "wait_timeout": 1000, "wait_interval": 10, "min_ready": None, **given}
+    return waits.wait_for_machines(region.client, {"machines": machines, **params}, clock=time.clock, sleep=time.sleep)
+
+
+def counts(region, name):
+    return sum(call[0] == name for call in region.client.calls)
+
+
+def test_a_set_is_waited_for_together():
+    time, region = setup("a", "b", "c")
+    for number, name in enumerate("abc"):
+        region.at(100 + number, name, TESTING)
+        region.at(200 + 50 * number, name, READY)
+    result = wait(time, region, ["a", "b", "c"])
+    assert result["ready"] == ["a", "b", "c"]
+    assert 300 <= result["waited"] <= 303
+    assert [machine["status"] for machine in result["machines"]] == ["Ready"] * 3
+    assert any(line.startswith("b: Testing -> Ready") for line in result["progress"])
+
+
+def test_what_is_there_is_not_waited_for():
+    time, region = setup("a", status=READY)
+    assert wait(time, region, ["a"])["waited"] == 0
+
+
+def test_a_thousand_cost_about_what_ten_do():
+    cost = {}
+    for size in (10, 1000):
+        time, region = setup(*[f"n{number}" for number in range(size)])
+        for number in range(size):
+            region.at(480 + number % 20, f"n{number}", TESTING)
+            region.at(580 + number % 25, f"n{number}", READY)
+        result = wait(time, region, [f"n{number}" for number in range(size)])
+        assert len(result["ready"]) == size
+        assert result["waited"] <= 580 + 25 + 2
+        cost[size] = len(region.client.calls)
+        # The look-up, the read after its event, and little else.
+        assert region.returned <= 2.3 * size + 10
+    assert cost[1000] <= cost[10] * 1.3 + 20
+
+
+def test_the_last_one_is_noticed_within_two_seconds():
+    time, region = setup("a", "b")
+    region.at(50, "a", READY)
+    region.at(333, "b", READY)
+    assert 333 <= wait(time, region, ["a", "b"], wait_interval=60)["waited"] <= 335.1
+
+
+def test_a_failed_machine_is_explained():
+    time, region = setup("a", "b")
+    region.at(60, "a", FAILED)
+    region.at(90, "b", READY)
+    with pytest.raises(WaitFailed) as caught:
+        wait(time, region, ["a", "b"])
+    text = str(caught.value)
+    assert "a is Failed commissioning" in text
+    assert "failed scripts: smartctl-validate" in text
+    assert "next: run it again with maas_machine_state" in text
+    assert caught.value.outcome.done == ["b"]
+
+
+def test_enough_is_enough():
+    time, region = setup("a", "b")
+    region.at(60, "a", FAILED)
+    region.at(90, "b", READY)
+    result = wait(time, region, ["a", "b"], min_ready=1)
+    assert result["failed_machines"]["a"]["status"] == "Failed commissioning"
+
+
+def test_enough_at_the_deadline_is_enough_too():
+    time, region = setup("a", "b")
+    region.at(60, "a", READY)
+    assert wait(time, region, ["a", "b"], min_ready=1, wait_timeout=200)["ready"] == ["a"]
+
+
+def test_failures_may_be_only_reported():
+    time, region = setup("a")
+    region.at(60, "a", BROKEN)
+    assert list(wait(time, region, ["a"], on_failure="continue")["failed_machines"]) == ["a"]
+
+
+def test_a_deleted_machine_is_noticed():
+    time, region = setup("a", "b")
+    region.at(50, "b", READY)
+    region.at(100, "a", None)
+    with pytest.raises(WaitFailed, match="a is vanished.*somebody deleted it"):
+        wait(time, region, ["a", "b"])
+    assert time.now - 1000 < 450
+
+
+def test_stuck_in_one_status():
+    time, region = setup("a")
+    with pytest.raises(WaitFailed, match="a is Commissioning"):
+        wait(time, region, ["a"], stuck_after=300)
+    assert 300 <= time.now - 1000 < 310
+
+
+def test_the_deadline_says_what_to_do():
+    time, region = setup("a")
+    with pytest.raises(WaitTimeout, match="Not Ready within 05:00: a is Commissioning.*look at its console"):
+        wait(time, region, ["a"], wait_timeout=300)
+
+
+def test_lost_events_are_made_up_for():
+    time, region = setup("a")
+    region.at(100, "a", READY)
+    region.client.handlers["Events.query"] = {"events": []}
+    assert wait(time, region, ["a"])["waited"] <= 165
+
+
+def test_a_region_that_goes_away_for_a_while():
+    time, region = setup("a")
+    region.at(100, "a", READY)
+    query = region.query
+
+    def flaky(params, data):
+        if 60 < time.now - 1000 < 160:
+            raise Unreachable("502", sent=True)
+        return query(params, data)
+
+    region.client.handlers["Events.query"] = flaky
+    assert 160 <= wait(time, region, ["a"])["waited"] <= 165
+
+
+def test_machines_that_do_not_exist_yet():
+    time, region = setup("a", status=READY)
+    with pytest.raises(MaasError, match="knows no machine b"):
+        wait(time, region, ["a", "b"])
+    late = machine("late00", "b", NEW, macs=["52:54:00:00:00:99"])
+    listing = region.client.handlers["Machines.read"]
+
+    def list_later(params, data):
+        if time.now - 1000 > 120:
+            region.machines["late00"] = late
+        return listing(params, data)
+
+    region.client.handlers["Machines.read"] = list_later
+    result = wait(time, region, ["a", "52:54:00:00:00:99"], status=["New", "Ready"], appear=True)
+    assert result["ready"] == ["a", "52:54:00:00:00:99"]
+    assert [machine["hostname"] for machine in result["machines"]] == ["a", "b"]
+    assert 120 <= result["waited"] <= 130
+
+
+def test_a_status_that_maas_does_not_have():
+    time, region = setup("a")
+    with pytest.raises(MaasError, match="no status 'Melted'"):
+        wait(time, region, ["a"], status=["Melted"])
+
+
+def test_slices_go_on_where_the_last_one_ended():
+    time, region = setup("a", "b")
+    region.at(100, "a", READY)
+    region.at(150, "b", READY)
+    result, slices = {}, 0
+    while True:
+        result = wait(time, region, ["a", "b"], wait_slice=30, wait_resume=result.get("resume"))
+        slices += 1
+        if not result.get("unfinished"):
+            break
+    assert slices >= 4
+    assert result["ready"] == ["a", "b"]
+    assert [machine["status"] for machine in result["machines"]] == ["Ready", "Ready"]
+    assert 150 <= result["waited"] <= 155
+    # One look-up for both, one read for each: a slice reads nothing anew.
+    assert region.returned == 4
+
+
+def test_slices_end_at_the_deadline():
+    time, region = setup("a")
+    resume = None
+    with pytest.raises(WaitTimeout):
+        for _number in range(100):
+            resume = wait(time, region, ["a"], wait_slice=30, wait_resume=resume, wait_timeout=200)["resume"]
+    assert time.now - 1000 < 215
+
+
+# Bringing machines to a state
+
+
+def bring(time, region, machines, state="ready", **given):
+    params = {"wait": True, "wait_timeout": 2000, "wait_interval": 10, "on_failure": "fail", "retries": 1, "min_ready": None, **given}
+    return transitions.bring(region.client, {"machines": machines, "state": state, **params}, clock=time.clock, sleep=time.sleep)
+
+
+def commissioning(region, seconds, *ends):
+    """Each commissioning ends after some seconds, in the given statuses one after the other (the last one for all that follow)."""
+    ends = list(ends)
+
+    def start(params, data):
+        answer = region.begin(params["system_id"], COMMISSIONING)
+        end = ends.pop(0) if len(ends) > 1 else ends[0]
+        if end is not None:
+            region.at(seconds, region.machines[params["system_id"]]["hostname"], end)
+        return answer
+
+    region.client.handlers["Machine.commission"] = start
+
+
+def test_new_machines_are_commissioned_and_the_rest_left_alone():
+    time, region = setup("new", "ready", "used", status=NEW)
+    region.machines[region.ids["ready"]]["status"] = READY
+    region.machines[region.ids["used"]]["status"] = 6
+    commissioning(region, 300, READY)
+    result = bring(time, region, ["new", "ready", "used"])
+    assert [call[1]["system_id"] for call in region.client.writes()] == [region.ids["new"]]
+    assert result["changed"]
+    assert result["left_alone"] == {"used": "it is Deployed"}
+    assert sorted(result["ready"]) == ["new", "ready", "used"]
+    assert result["diff"] == {"before": {"new": "New"}, "after": {"new": "ready (by commission)"}}
+    assert not bring(time, region, ["new", "ready", "used"])["changed"]
+
+
+def test_check_mode_says_and_does_not():
+    time, region = setup("a", status=NEW)
+    region.client.read_only = True
+    result = bring(time, region, ["a"])
+    assert result["changed"]
+    assert result["waited"] == 0
+    assert region.client.writes() == []
+
+
+def test_one_that_is_under_way_is_waited_for_without_a_change():
+    time, region = setup("a", status=COMMISSIONING)
+    region.at(80, "a", READY)
+    result = bring(time, region, ["a"])
+    assert not result["changed"]
+    assert result["waited"] >= 80
+
+
+def test_retry_tries_again_and_gives_up():
+    time, region = setup("a", "b", status=NEW)
+    commissioning(region, 100, FAILED, READY, READY)
+    result = bring(time, region, ["a", "b"], on_failure="retry")
+    assert result["retried"] == {"a": 1}
+    assert sorted(result["ready"]) == ["a", "b"]
+    time, region = setup("a", status=NEW)
+    commissioning(region, 100, FAILED)
+    with pytest.raises(WaitFailed, match="a is Failed commissioning"):
+        bring(time, region, ["a"], on_failure="retry", retries=2)
+    assert counts(region, "Machine.commission") == 3
+    assert counts(region, "Machine.power_off") == 2
+
+
+def test_retry_aborts_one_that_is_stuck():
+    time, region = setup("a", status=NEW)
+    commissioning(region, 100, None, READY)
+    result = bring(time, region, ["a"], on_failure="retry", stuck_after=400)
+    assert counts(region, "Machine.abort") == 1
+    assert result["ready"] == ["a"]
+
+
+def test_somebody_stopped_it():
+    time, region = setup("a", status=NEW)
+    commissioning(region, 100, NEW)
+    with pytest.raises(WaitFailed, match="a is New"):
+        bring(time, region, ["a"])
+
+
+def test_on_failure_continue_reports_and_goes_on():
+    time, region = setup("a", "b", status=NEW)
+    commissioning(region, 100, FAILED, READY)
+    result = bring(time, region, ["a", "b"], on_failure="continue")
+    assert result["ready"] == ["b"]
+    assert result["failed_machines"]["a"]["failed_scripts"] == ["smartctl-validate"]
+
+
+def test_min_ready_counts_those_in_use():
+    time, region = setup("a", "b", "c", status=NEW)
+    region.machines[region.ids["c"]]["status"] = 6
+    commissioning(region, 100, FAILED, READY)
+    assert bring(time, region, ["a", "b", "c"], min_ready=2)["ready"] == ["c", "b"]
+    time, region = setup("a", "b", status=NEW)
+    commissioning(region, 100, FAILED)
+    with pytest.raises((MaasError, WaitFailed)):
+        bring(time, region, ["a", "b"], min_ready=1)
+
+
+def test_slices_of_a_state():
+    time, region = setup("a", status=NEW)
+    commissioning(region, 100, READY)
+    result = {}
+    for _number in range(20):
+        result = bring(time, region, ["a"], wait_slice=30, wait_resume=result.get("resume"))
+        if not result.get("unfinished"):
+            break
+    assert result["changed"]
+    assert result["ready"] == ["a"]
+    assert result["diff"]["before"] == {"a": "New"}
+    assert counts(region, "Machine.commission") == 1
+
+
+# VM hosts and images
+
+
+def host(cores=0, pools=(), **more):
+    return {
+        "id": 1,
+        "name": "h",
+        "type": "lxd",
+        "total": {"cores": cores},
+        "used": {"cores": 0},
+        "storage_pools": list(pools),
+        "pool": {"name": "default"},
+        "zone": {"name": "default"},
+        "tags": [],
+        **more,
+    }
+
+
+FULL = host(32, [{"name": "default"}])
+
+
+def host_params(**given):
+    names = ["type", "power_address", "power_user", "power_pass", "project", "certificate", "key", "password", *vmhosts.COMPARED, "tags"]
+    return {**dict.fromkeys(names), "name": "h", "state": "present", "wait": True, "wait_timeout": 300, "wait_interval": 5, **given}
+
+
+def ensure_host(client, time, **given):
+    return vmhosts.ensure_host(client, host_params(**given), clock=time.clock, sleep=time.sleep)
+
+
+def test_an_empty_vm_host_is_refreshed_until_it_is_read():
+    time = Time()
+    client = FakeClient({"VmHosts.read": [host()], "VmHost.read": lambda p, d: FULL if time.now > 1025 else host(), "VmHost.refresh": lambda p, d: host()})
+    result = ensure_host(client, time)
+    assert result["changed"]
+    assert result["diff"]["before"] == {"state": "empty"}
+    assert result["vm_host"]["state"] == "discovered"
+    assert {name for name, *rest in client.writes()} == {"VmHost.refresh"}
+
+
+def test_an_empty_vm_host_is_made_anew_when_refreshing_does_not_help():
+    time = Time()
+    made = []
+    client = FakeClient(
+        {
+            "VmHosts.read": [host()],
+            "VmHost.read": lambda p, d: FULL if made else host(),
+            "VmHost.parameters": {"power_address": "https://10.42.0.1:8443", "certificate": "C"},
+            "VmHost.refresh": lambda p, d: host(),
+            "VmHost.delete": None,
+            "VmHosts.create": lambda p, d: made.append(d) or host(),
+        }
+    )
+    ensure_host(client, time, type="lxd", power_address="10.42.0.1", certificate="C", key="K")
+    assert [name for name, *rest in client.writes() if not name.endswith("refresh")] == ["VmHost.delete", "VmHosts.create"]
+
+
+def test_a_vm_host_that_nobody_can_read_is_explained():
+    time = Time()
+    client = FakeClient({"VmHosts.read": [host()], "VmHost.read": host(), "VmHost.refresh": host()})
+    with pytest.raises(WaitTimeout, match="h is empty.*lxc config trust list"):
+        ensure_host(client, time)
+
+
+def test_a_vm_host_that_is_there():
+    client = FakeClient({"VmHosts.read": [FULL]})
+    assert not ensure_host(client, Time())["changed"]
+    assert client.writes() == []
+
+
+IMAGE = {"id": 1, "name": "ubuntu/jammy", "architecture": "amd64/ga-22.04"}
+
+
+def image_client(time, arrives, importing=lambda now: False):
+    def read(params, data):
+        done = time.now >= arrives
+        file = {"size": 100, "complete": done, "progress": min(0.9, (time.now - 1000) / 1000)}
+        return {**IMAGE, "sets": {"2026": {"complete": done, "files": {"root": file}}}}
+
+    def on_rack(params, data):
+        there = time.now >= arrives + 20
+        return {"images": [{"name": "jammy"}] if there else [], "status": "synced" if there else "syncing"}
+
+    return FakeClient(
+        {
+            "BootResources.read": [IMAGE],
+            "BootResource.read": read,
+            "BootResources.is_importing": lambda p, d: importing(time.now),
+            "BootResources.import": "Import of boot resources started",
+            "BootResources.stop_import": "stopping",
+            "RackControllers.read": [{"system_id": "rack01", "hostname": "controller"}],
+            "RackController.list_boot_images": on_rack,
+        }
+    )
+
+
+def imported(client, time, **given):
+    params = {
+        "os": "ubuntu",
+        "releases": ["jammy"],
+        "arches": ["amd64"],
+        "wait": True,
+        "wait_timeout": 2000,
+        "wait_interval": 10,
+        "stall_after": 300,
+        "stall_retries": 1,
+        **given,
+    }
+    return images.ensure_imported(client, params, clock=time.clock, sleep=time.sleep)
+
+
+def test_images_are_waited_for_on_the_region_and_on_the_rack():
+    time = Time()
+    client = image_client(time, 1240, importing=lambda now: now < 1250)
+    client.handlers["BootResources.is_importing"] = lambda p, d: bool(client.writes()) and time.now < 1250
+    result = imported(client, time)
+    assert result["changed"]
+    assert set(result["images"].values()) == {"complete"}
+    assert 260 <= result["waited"] <= 275
+    assert [name for name, *rest in client.writes()] == ["BootResources.import"]
+
+
+def test_complete_images_change_nothing():
+    time = Time()
+    client = image_client(time, 900)
+    result = imported(client, time)
+    assert (result["changed"], result["waited"]) == (False, 0)
+    assert client.writes() == []
+
+
+def test_an_import_that_does_not_move_is_started_again_once():
+    time = Time()
+    client = image_client(time, 10_000, importing=lambda now: True)
+    client.handlers["BootResource.read"] = {"sets": {"1": {"complete": False, "files": {"root": {"size": 1, "progress": 0.4}}}}}
+    with pytest.raises(WaitFailed, match="ubuntu/jammy amd64 is stalled at 40 %"):
+        imported(client, time)
+    assert [name for name, *rest in client.writes()] == ["BootResources.stop_import", "BootResources.import"]
