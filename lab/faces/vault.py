@@ -20,12 +20,21 @@ PORT = 8200
 
 
 def stamp(at: float | None) -> str | None:
-    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat() if at is not None else None
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat() if at is not None else None
 
 
 def envelope(data: dict | None = None, auth: dict | None = None) -> dict[str, Any]:
     """The form of most answers."""
-    return {"request_id": str(uuid.uuid4()), "lease_id": "", "renewable": False, "lease_duration": 0, "data": data, "wrap_info": None, "warnings": None, "auth": auth}
+    return {
+        "request_id": str(uuid.uuid4()),
+        "lease_id": "",
+        "renewable": False,
+        "lease_duration": 0,
+        "data": data,
+        "wrap_info": None,
+        "warnings": None,
+        "auth": auth,
+    }
 
 
 class Endpoint:
@@ -150,7 +159,15 @@ class Endpoint:
     async def leader(self, request: web.Request) -> web.Response:
         if self.vault.unit(self.cluster, self.name)["sealed"]:
             raise refuse(503, "Vault is sealed")
-        return web.json_response({"ha_enabled": True, "is_self": self.vault.leader(self.cluster) == self.name, "leader_address": "", "leader_cluster_address": "", "performance_standby": False})
+        return web.json_response(
+            {
+                "ha_enabled": True,
+                "is_self": self.vault.leader(self.cluster) == self.name,
+                "leader_address": "",
+                "leader_cluster_address": "",
+                "performance_standby": False,
+            }
+        )
 
     async def mounts(self, request: web.Request) -> web.Response:
         self._token(request)

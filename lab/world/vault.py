@@ -173,7 +173,12 @@ class VaultWorld:
         if not isinstance(shares, int) or not isinstance(threshold, int) or shares < 1 or shares > 255:
             raise refuse(400, "invalid seal configuration: shares must be at least one")
         if threshold < 1 or threshold > shares:
-            raise refuse(400, "invalid seal configuration: threshold cannot be larger than shares" if threshold > shares else "invalid seal configuration: threshold must be at least one")
+            raise refuse(
+                400,
+                "invalid seal configuration: threshold cannot be larger than shares"
+                if threshold > shares
+                else "invalid seal configuration: threshold must be at least one",
+            )
         if shares > 1 and threshold == 1:
             raise refuse(400, "invalid seal configuration: threshold must be greater than one for multiple shares")
         self._initialise(cluster, shares, threshold)
@@ -183,7 +188,9 @@ class VaultWorld:
 
     def _initialise(self, cluster: dict, shares: int, threshold: int) -> None:
         size = 32 if shares == 1 else 33
-        cluster.update(initialized=True, shares=[secrets.token_hex(size) for _ in range(shares)], threshold=threshold, root_token=f"s.{secrets.token_urlsafe(18)}")
+        cluster.update(
+            initialized=True, shares=[secrets.token_hex(size) for _ in range(shares)], threshold=threshold, root_token=f"s.{secrets.token_urlsafe(18)}"
+        )
         cluster["tokens"][cluster["root_token"]] = self._token(["root"], None, "root", None)
         self.engine.log("vault.initialized", application=cluster["application"], shares=shares, threshold=threshold)
 
@@ -252,7 +259,15 @@ class VaultWorld:
     # -- API: tokens --------------------------------------------------------------------------------------------------
     def _token(self, policies: list[str], ttl: float | None, display: str, parent: str | None) -> dict[str, Any]:
         now = self.engine.now()
-        return {"policies": policies, "created": now, "ttl": ttl or 0, "expires": now + ttl if ttl else None, "accessor": secrets.token_urlsafe(18), "display_name": display, "parent": parent}
+        return {
+            "policies": policies,
+            "created": now,
+            "ttl": ttl or 0,
+            "expires": now + ttl if ttl else None,
+            "accessor": secrets.token_urlsafe(18),
+            "display_name": display,
+            "parent": parent,
+        }
 
     def check_token(self, cluster: dict, token: str | None) -> dict[str, Any]:
         """The token's record; 400 without, 403 with a wrong or old one."""
@@ -280,7 +295,9 @@ class VaultWorld:
             ttl = 32 * DAY
         token = wanted.get("id") or f"s.{secrets.token_urlsafe(18)}"
         orphan = bool(wanted.get("no_parent"))
-        cluster["tokens"][token] = self._token(policies, ttl or None, f"token-{wanted['display_name']}" if wanted.get("display_name") else "token", None if orphan else parent)
+        cluster["tokens"][token] = self._token(
+            policies, ttl or None, f"token-{wanted['display_name']}" if wanted.get("display_name") else "token", None if orphan else parent
+        )
         self.engine.touch()
         return token, cluster["tokens"][token]
 

@@ -26,7 +26,7 @@ from lab.engine import Clock, Engine
 from lab.errors import ApiError, conflict
 from lab.faces.juju import JujuFace
 from lab.faces.vault import VaultFace
-from lab.world.juju import JujuWorld
+from lab.world.juju import JujuWorld, bundles, charms, constraints
 from lab.world.vault import VaultWorld
 
 READY, DEPLOYED, DEPLOYING, ALLOCATED, FAILED_DEPLOYMENT = 4, 6, 9, 10, 11
@@ -192,7 +192,72 @@ class JujuLab:
         return self.engine.state.setdefault("juju_requests", {})
 
     def model(self, name: str = "openstack", config: dict | None = None) -> dict[str, Any]:
-        return self.world.juju.models.create(self.controller, name, "admin", CLOUD["name"], CREDENTIAL["name"], config or {"default-base": "ubuntu@22.04/stable"})
+        return self.world.juju.models.create(
+            self.controller, name, "admin", CLOUD["name"], CREDENTIAL["name"], config or {"default-base": "ubuntu@22.04/stable"}
+        )
+
+    def deploy(self, model: dict[str, Any], text: str) -> dict[str, str]:
+        """Put a bundle into the model without a client, as its plan says; the machines by the bundle's names."""
+        changes, errors = bundles.changes(text, "base")
+        assert not errors, errors
+        juju, made, machines = self.world.juju, {}, {}
+        names = iter(sorted(bundles.documents(text).get("machines") or {}, key=bundles.naturally))
+
+        def real(reference: str) -> str:
+            key, colon, rest = reference.partition(":")
+            return made[key[1:]] + colon + rest if key.startswith("$") else reference
+
+        for change in changes:
+            args, result = change["args"], None
+            if change["method"] == "addCharm":
+                result = charms.resolve(charms.parse_url(args["charm"])["name"], args.get("channel"), charms.base_version(args.get("base")))
+            elif change["method"] == "deploy":
+                found, base = made[args["charm"][1:]], charms.base_version(args.get("base")) or "22.04"
+                limits = constraints.parse(args.get("constraints"))
+                juju.applications.deploy(model, args["application"], found, base, args.get("channel", ""), args.get("options"), limits)
+                result = args["application"]
+            elif change["method"] == "addMachines":
+                parent = real(args["parent-id"]) if "parent-id" in args else None
+                parent = model["units"][parent]["machine"] if parent in model["units"] else parent
+                limits = constraints.parse(args.get("constraints"))
+                result = juju.machines.add(model, args.get("base"), limits, container=args.get("container-type", ""), parent=parent)["id"]
+                if parent is None:
+                    machines[next(names, result)] = result
+            elif change["method"] == "addRelation":
+                juju.relations.add(model, [real(args["endpoint1"]), real(args["endpoint2"])])
+            elif change["method"] == "addUnit":
+                place = real(args["to"]) if "to" in args else None
+                place = model["units"][place]["machine"] if place in model["units"] else place
+                result = juju.applications.add_units(model, real(args["application"]), 1, [{"scope": "#", "directive": place}] if place else None)[0]
+            elif change["method"] == "expose":
+                juju.applications.expose(model, real(args["application"]), True)
+            made[change["id"]] = result
+        return machines
+
+    def act(self, model: dict[str, Any], receiver: str, name: str, **parameters: Any) -> dict[str, Any]:
+        """Run an action to its end, at once; the action's record."""
+        operation = self.world.juju.actions.enqueue(model, [{"receiver": receiver, "name": name, "parameters": parameters}])
+        if operation["errors"][0]:
+            raise operation["errors"][0]
+        action = model["actions"][operation["actions"][0]]
+        while action["status"] in ("pending", "running"):
+            self.advance(1)
+        return action
+
+    def open_vault(self, model: dict[str, Any], application: str = "vault") -> str:
+        """Initialise, unseal and authorise the model's Vault, make its root CA; the CA's certificate."""
+        vault = self.world.vault
+        cluster = vault.cluster(model["uuid"], application)
+        answer = vault.init(cluster, 1, 1)
+        for unit in self.world.juju.applications.units(model, application):
+            vault.unseal(cluster, unit["name"], answer["keys"][0])
+        token, _row = vault.create_token(cluster, answer["root_token"], {"ttl": "10m"})
+        assert self.act(model, f"{application}/leader", "authorize-charm", token=token)["status"] == "completed"
+        return self.act(model, f"{application}/leader", "generate-root-ca")["output"]["output"]
+
+    def statuses(self, model: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
+        """(workload, message, agent) of each unit."""
+        return {u["name"]: (u["workload"]["status"], u["workload"]["message"], u["agent"]["status"]) for u in model["units"].values()}
 
     def advance(self, seconds: float) -> None:
         """Let virtual time pass at once; everything due in it happens in its order."""

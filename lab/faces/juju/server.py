@@ -48,7 +48,9 @@ class Listener:
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self.runner.setup()
         port = self.controller.get("port", 17070)
-        site = web.TCPSite(self.runner, self.controller["address"], port, ssl_context=tls_context(self.controller["cert"], self.controller["key"]), reuse_address=True)
+        site = web.TCPSite(
+            self.runner, self.controller["address"], port, ssl_context=tls_context(self.controller["cert"], self.controller["key"]), reuse_address=True
+        )
         await site.start()
         if port == 0:
             self.controller["port"] = self.runner.addresses[0][1]

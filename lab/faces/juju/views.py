@@ -12,7 +12,7 @@ from lab.world.juju.machines import natural
 def date(at: float | None) -> str | None:
     if at is None:
         return None
-    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def status(entry: dict[str, Any], version: str = "", kind: str = "", life: str = "") -> dict[str, Any]:
@@ -39,7 +39,11 @@ def application_status(juju: Any, model: dict, app: dict) -> dict[str, Any]:
     """The worst of its units' workloads."""
     units = juju.applications.units(model, app["name"])
     if not units:
-        return {"status": "unknown" if app["subordinate"] else "waiting", "message": "" if app["subordinate"] else "waiting for machine", "since": app["created"]}
+        return {
+            "status": "unknown" if app["subordinate"] else "waiting",
+            "message": "" if app["subordinate"] else "waiting for machine",
+            "since": app["created"],
+        }
     worst = min(units, key=lambda u: ORDER.index(u["workload"]["status"]) if u["workload"]["status"] in ORDER else len(ORDER))
     return worst["workload"]
 
@@ -108,7 +112,14 @@ def relation_status(model: dict, relation: dict) -> dict[str, Any]:
         for e in relation["endpoints"]
     ]
     state = {"status": "joined", "message": "", "since": relation["created"]}
-    return {"id": relation["id"], "key": relation["key"], "interface": first["interface"], "scope": relation["scope"], "endpoints": ends, "status": status(state)}
+    return {
+        "id": relation["id"],
+        "key": relation["key"],
+        "interface": first["interface"],
+        "scope": relation["scope"],
+        "endpoints": ends,
+        "status": status(state),
+    }
 
 
 def _application(juju: Any, model: dict, app: dict) -> dict[str, Any]:
@@ -204,7 +215,13 @@ def _machine(juju: Any, model: dict, machine: dict) -> dict[str, Any]:
 
 # -- the watcher's entities -------------------------------------------------------------------------------------------------
 def small_status(entry: dict[str, Any], version: str = "") -> dict[str, Any]:
-    return {"current": entry.get("status", entry.get("current", "")), "message": entry.get("message", ""), "since": date(entry["since"]), "version": version, "data": {}}
+    return {
+        "current": entry.get("status", entry.get("current", "")),
+        "message": entry.get("message", ""),
+        "since": date(entry["since"]),
+        "version": version,
+        "data": {},
+    }
 
 
 def entities(world: Any, controller: dict, model: dict) -> dict[tuple[str, str], dict[str, Any]]:
@@ -215,7 +232,14 @@ def entities(world: Any, controller: dict, model: dict) -> dict[tuple[str, str],
         found["machine", machine["id"]] = machine_entity(juju, model, machine)
     for app in model["applications"].values():
         found["application", app["name"]] = application_entity(juju, model, app)
-        found["charm", app["url"]] = {"model-uuid": model["uuid"], "charm-url": app["url"], "charm-version": "", "life": "alive", "profile": None, "config": charms.settings(app["charm"], {})}
+        found["charm", app["url"]] = {
+            "model-uuid": model["uuid"],
+            "charm-url": app["url"],
+            "charm-version": "",
+            "life": "alive",
+            "profile": None,
+            "config": charms.settings(app["charm"], {}),
+        }
     for unit in model["units"].values():
         found["unit", unit["name"]] = unit_entity(juju, model, unit)
     for relation in model["relations"].values():
@@ -316,7 +340,17 @@ def unit_entity(juju: Any, model: dict, unit: dict) -> dict[str, Any]:
 
 def relation_entity(model: dict, relation: dict) -> dict[str, Any]:
     ends = [
-        {"application-name": e["app"], "relation": {"name": e["name"], "role": e["role"], "interface": e["interface"], "optional": False, "limit": e.get("limit", 0), "scope": relation["scope"]}}
+        {
+            "application-name": e["app"],
+            "relation": {
+                "name": e["name"],
+                "role": e["role"],
+                "interface": e["interface"],
+                "optional": False,
+                "limit": e.get("limit", 0),
+                "scope": relation["scope"],
+            },
+        }
         for e in relation["endpoints"]
     ]
     return {"model-uuid": model["uuid"], "key": relation["key"], "id": relation["id"], "endpoints": ends}

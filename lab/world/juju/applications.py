@@ -132,7 +132,11 @@ class Applications:
                 row = self.juju.machines.add(model, charms.wire_base(app["base"]), wanted, **target)
                 machine = row["id"]
             elif model["machines"][machine]["base"] != app["base"]:
-                raise JujuError(f"cannot add unit {number + 1}/{count} to application \"{name}\": base does not match: unit has \"ubuntu@{app['base']}\", machine has \"ubuntu@{model['machines'][machine]['base']}\"")
+                there = model["machines"][machine]["base"]
+                raise JujuError(
+                    f'cannot add unit {number + 1}/{count} to application "{name}": base does not match: '
+                    f'unit has "ubuntu@{app["base"]}", machine has "ubuntu@{there}"'
+                )
             added.append(self._new_unit(model, app, machine, None)["name"])
         self.juju.changed(model)
         return added
@@ -209,7 +213,9 @@ class Applications:
             self._gone(model, app["name"])
         # A machine that was only there for units goes with the last of them.
         if machine and row["principal"] is None and machine["life"] == "alive":
-            left = [u for u in found["units"].values() if u["machine"] == machine["id"]] or [m for m in found["machines"].values() if m["parent"] == machine["id"]]
+            left = [u for u in found["units"].values() if u["machine"] == machine["id"]] or [
+                m for m in found["machines"].values() if m["parent"] == machine["id"]
+            ]
             if not left and found["life"] == "alive":
                 self.juju.machines.remove(found, machine["id"])
         self.juju.changed(found)

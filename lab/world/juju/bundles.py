@@ -120,7 +120,7 @@ def verify(bundle: dict[str, Any]) -> list[str]:
         pair = " ".join(f'"{e}"' for e in relation)
         for endpoint in relation:
             if endpoint.split(":")[0] not in applications:
-                errors.append(f"relation [{pair}] refers to application \"{endpoint.split(':')[0]}\" not defined in this bundle")
+                errors.append(f'relation [{pair}] refers to application "{endpoint.split(":")[0]}" not defined in this bundle')
     return errors
 
 
@@ -227,7 +227,12 @@ def _units(plan: Plan) -> None:
 def _unit(plan: Plan, name: str, target: str | None) -> None:
     application = plan.applications[name]
     requires, to = [application], None
-    version = charms.base_version(plan.bundle["applications"][name].get("base") or plan.bundle["applications"][name].get("series") or plan.bundle.get("default-base") or plan.bundle.get("series"))
+    version = charms.base_version(
+        plan.bundle["applications"][name].get("base")
+        or plan.bundle["applications"][name].get("series")
+        or plan.bundle.get("default-base")
+        or plan.bundle.get("series")
+    )
     if target:
         container, _colon, place = target.rpartition(":")
         parent = plan.machines.get(place)

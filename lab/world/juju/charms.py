@@ -16,7 +16,9 @@ NAMES = {version: name for name, version in SERIES.items()}
 RISKS = ("stable", "candidate", "beta", "edge")
 IMPLICIT = {"interface": "juju-info"}
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-URL = re.compile(r"^(?:(?P<schema>ch|local):)?(?:(?P<arch>amd64|arm64|ppc64el|s390x)/)?(?:(?P<series>[a-z]+)/)?(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)(?:-(?P<rev>\d+))?$")
+URL = re.compile(
+    r"^(?:(?P<schema>ch|local):)?(?:(?P<arch>amd64|arm64|ppc64el|s390x)/)?(?:(?P<series>[a-z]+)/)?(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)(?:-(?P<rev>\d+))?$"
+)
 
 
 @functools.cache
@@ -56,7 +58,13 @@ def parse_url(text: str) -> dict[str, Any]:
     if not match:
         raise invalid(f'cannot parse charm or bundle URL: "{text}"')
     parts = match.groupdict()
-    return {"schema": parts["schema"] or "ch", "arch": parts["arch"], "series": parts["series"], "name": parts["name"], "revision": int(parts["rev"]) if parts["rev"] else None}
+    return {
+        "schema": parts["schema"] or "ch",
+        "arch": parts["arch"],
+        "series": parts["series"],
+        "name": parts["name"],
+        "revision": int(parts["rev"]) if parts["rev"] else None,
+    }
 
 
 def url(name: str, revision: int, arch: str = "amd64") -> str:
@@ -79,7 +87,7 @@ def base_version(base: dict | str | None) -> str | None:
     """``22.04`` of ``{"name": "ubuntu", "channel": "22.04/stable"}``, of ``ubuntu@22.04/stable`` or of ``jammy``."""
     if not base:
         return None
-    text = base.get("channel", "") if isinstance(base, dict) else str(base)
+    text = (base.get("channel") or "") if isinstance(base, dict) else str(base)
     text = text.split("@")[-1].split("/")[0]
     return SERIES.get(text, text) or None
 
@@ -148,7 +156,14 @@ def endpoints(name: str) -> dict[str, dict[str, Any]]:
     found = {}
     for plural, role in (("provides", "provider"), ("requires", "requirer"), ("peers", "peer")):
         for endpoint, spec in (declared.get(plural) or {}).items():
-            found[endpoint] = {"name": endpoint, "role": role, "interface": spec["interface"], "scope": spec.get("scope", "global"), "limit": spec.get("limit", 0), "optional": False}
+            found[endpoint] = {
+                "name": endpoint,
+                "role": role,
+                "interface": spec["interface"],
+                "scope": spec.get("scope", "global"),
+                "limit": spec.get("limit", 0),
+                "optional": False,
+            }
     found.setdefault("juju-info", {"name": "juju-info", "role": "provider", **IMPLICIT, "scope": "global", "limit": 0, "optional": False})
     return found
 

@@ -59,7 +59,10 @@ class Controllers:
             "uuid": identity,
             "state": "running",
             "phase": "request",
-            "lines": [f'Creating Juju controller "{name}" on {cloud["name"]}/default', f"Looking for packaged Juju agent version {self.juju.state['version']} for amd64"],
+            "lines": [
+                f'Creating Juju controller "{name}" on {cloud["name"]}/default',
+                f"Looking for packaged Juju agent version {self.juju.state['version']} for amd64",
+            ],
             "started": self.engine.now(),
             "cloud": cloud["name"],
             "clouds": {cloud["name"]: self._cloud(cloud)},
@@ -144,7 +147,13 @@ class Controllers:
             self._fail(controller, "ERROR failed to bootstrap model: bootstrap instance started but did not change to Deployed state: Failed deployment")
         elif machine["status"] == DEPLOYED and machine.get("ip"):
             controller["address"] = machine["ip"]
-            controller["lines"] += ["Installing Juju agent on bootstrap instance", "Waiting for address", f"Attempting to connect to {machine['ip']}:22", f"Connected to {machine['ip']}", "Running machine configuration script..."]
+            controller["lines"] += [
+                "Installing Juju agent on bootstrap instance",
+                "Waiting for address",
+                f"Attempting to connect to {machine['ip']}:22",
+                f"Connected to {machine['ip']}",
+                "Running machine configuration script...",
+            ]
             controller["phase"] = "configure"
             spent = self.engine.now() - controller["started"]
             self._again(controller, max(60.0, self.engine.duration("juju_bootstrap") - spent))
@@ -158,7 +167,9 @@ class Controllers:
 
     def _finish(self, controller: dict) -> None:
         name, address = controller["name"], controller["address"]
-        controller["cert"], controller["key"] = pki.leaf(controller["ca_cert"], controller["ca_key"], ["juju-apiserver", "localhost", "anything"], [address, "127.0.0.1"], common_name="juju-generated cert")
+        controller["cert"], controller["key"] = pki.leaf(
+            controller["ca_cert"], controller["ca_key"], ["juju-apiserver", "localhost", "anything"], [address, "127.0.0.1"], common_name="juju-generated cert"
+        )
         self.engine.effects.address_add(address)
         controller["lines"] += [
             "Bootstrap agent now started",

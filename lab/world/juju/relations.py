@@ -76,7 +76,11 @@ class Relations:
                 raise JujuError(f'cannot add relation "{key}": application {app["name"]} is not alive')
             held = [r for r in self.of(model, app["name"]) if any(e["app"] == app["name"] and e["name"] == end["name"] for e in r["endpoints"])]
             if end["limit"] and len(held) >= end["limit"]:
-                raise JujuError(f'cannot add relation "{key}": establishing a new relation for {app["name"]}:{end["name"]} would exceed its maximum relation limit of {end["limit"]}', "quota limit exceeded")
+                raise JujuError(
+                    f'cannot add relation "{key}": establishing a new relation for {app["name"]}:{end["name"]} '
+                    f"would exceed its maximum relation limit of {end['limit']}",
+                    "quota limit exceeded",
+                )
         scope = "container" if any(e["scope"] == "container" for e in ends) else "global"
         subordinates = [model["applications"][e["app"]]["subordinate"] for e in ends]
         if scope == "container" and not any(subordinates):

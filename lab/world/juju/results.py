@@ -194,12 +194,26 @@ def mysql_status(view: Any, parameters: dict) -> dict:
     members = {}
     for number, peer in enumerate(sorted((p for p in view.peers() if "cluster" in p.done), key=lambda p: p.unit["number"])):
         address = (view.model["machines"].get(peer.unit["machine"]) or {}).get("address")
-        members[f"{address}:3306"] = {"address": f"{address}:3306", "memberRole": "SECONDARY" if number else "PRIMARY", "mode": "R/O" if number else "R/W", "status": "ONLINE", "version": "8.0.39"}
+        members[f"{address}:3306"] = {
+            "address": f"{address}:3306",
+            "memberRole": "SECONDARY" if number else "PRIMARY",
+            "mode": "R/O" if number else "R/W",
+            "status": "ONLINE",
+            "version": "8.0.39",
+        }
     if not members or view.app["state"].get("outage"):
         raise Failed("Cluster status failed: the cluster is not available")
     tolerated = (len(members) - 1) // 2
     text = f"Cluster is ONLINE and can tolerate up to {'ONE failure' if tolerated == 1 else f'{tolerated} failures'}."
-    replica_set = {"name": "default", "primary": next(iter(members)), "ssl": "REQUIRED", "status": "OK" if tolerated else "OK_NO_TOLERANCE", "statusText": text, "topology": members, "topologyMode": "Single-Primary"}
+    replica_set = {
+        "name": "default",
+        "primary": next(iter(members)),
+        "ssl": "REQUIRED",
+        "status": "OK" if tolerated else "OK_NO_TOLERANCE",
+        "statusText": text,
+        "topology": members,
+        "topologyMode": "Single-Primary",
+    }
     return {"cluster-status": json.dumps({"clusterName": "jujuCluster", "defaultReplicaSet": replica_set})}
 
 
@@ -212,7 +226,10 @@ def mysql_reboot(view: Any, parameters: dict) -> dict:
     if view.unit["name"] != newest:
         machine = view.model["machines"].get(view.model["units"][newest]["machine"]) or {}
         address = machine.get("address")
-        raise Failed(f"Dba.rebootClusterFromCompleteOutage: The active session instance isn't the most updated in comparison with the ONLINE instances of the Cluster's metadata. Please use the most up to date instance: '{address}:3306'.")
+        raise Failed(
+            "Dba.rebootClusterFromCompleteOutage: The active session instance isn't the most updated in comparison with the ONLINE "
+            f"instances of the Cluster's metadata. Please use the most up to date instance: '{address}:3306'."
+        )
     view.app["state"].pop("outage", None)
     for peer in view.peers():
         peer.unit["state"].pop("down", None)

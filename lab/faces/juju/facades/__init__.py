@@ -21,7 +21,25 @@ from lab.world.juju.errors import JujuError, unsupported
 
 ALL: dict[str, type[Facade]] = {
     cls.name: cls
-    for cls in (Action, Admin, AllWatcher, Annotations, Application, Bundle, Charms, Client, Cloud, Controller, MachineManager, ModelConfig, ModelManager, Pinger, Resources, UserManager, *MINOR)
+    for cls in (
+        Action,
+        Admin,
+        AllWatcher,
+        Annotations,
+        Application,
+        Bundle,
+        Charms,
+        Client,
+        Cloud,
+        Controller,
+        MachineManager,
+        ModelConfig,
+        ModelManager,
+        Pinger,
+        Resources,
+        UserManager,
+        *MINOR,
+    )
 }
 
 

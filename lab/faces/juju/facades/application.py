@@ -71,9 +71,18 @@ class Application(Facade):
                 revision = get("revision")
                 base = charms.base_version(get("base"))
                 default = charms.base_version(self.model["config"].get("default-base"))
-                found = self._best(parts["name"], get("channel"), [base] if base else [default, "22.04", None], parts["revision"] if revision in (None, -1) else revision)
+                found = self._best(
+                    parts["name"], get("channel"), [base] if base else [default, "22.04", None], parts["revision"] if revision in (None, -1) else revision
+                )
                 chosen = base or (default if default in found["bases"] else ("22.04" if "22.04" in found["bases"] else found["bases"][-1]))
-                info = {"architecture": "amd64", "base": charms.wire_base(chosen), "channel": f"{found['track']}/{found['risk']}", "effective-channel": None, "name": name, "revision": found["revision"]}
+                info = {
+                    "architecture": "amd64",
+                    "base": charms.wire_base(chosen),
+                    "channel": f"{found['track']}/{found['risk']}",
+                    "effective-channel": None,
+                    "name": name,
+                    "revision": found["revision"],
+                }
                 if get("dryrun"):
                     return {"Errors": [], "Info": info, "PendingResourceUploads": []}
                 subordinate = charms.charm(parts["name"]).get("subordinate")
@@ -202,7 +211,14 @@ class Application(Facade):
         relation = self.juju.relations.add(self.alive, params.get("endpoints") or [])
         return {
             "endpoints": {
-                e["app"]: {"name": e["name"], "role": e["role"], "interface": e["interface"], "optional": False, "limit": e["limit"], "scope": relation["scope"]}
+                e["app"]: {
+                    "name": e["name"],
+                    "role": e["role"],
+                    "interface": e["interface"],
+                    "optional": False,
+                    "limit": e["limit"],
+                    "scope": relation["scope"],
+                }
                 for e in relation["endpoints"]
             }
         }
@@ -231,7 +247,13 @@ class Application(Facade):
             "charm": app["charm"],
             "config": self._described(app),
             "application-config": {
-                "trust": {"default": False, "description": "Does this application have access to trusted credentials", "source": "user" if "trust" in app["app_config"] else "default", "type": "bool", "value": app["app_config"].get("trust", False)}
+                "trust": {
+                    "default": False,
+                    "description": "Does this application have access to trusted credentials",
+                    "source": "user" if "trust" in app["app_config"] else "default",
+                    "type": "bool",
+                    "value": app["app_config"].get("trust", False),
+                }
             },
             "constraints": {"arch": "amd64", **app["constraints"]} if app["constraints"] else {"arch": "amd64"},
             "base": charms.wire_base(app["base"]),

@@ -50,10 +50,11 @@ class Charms(Facade):
             origin = wanted.get("charm-origin") or {}
             found = resolve(wanted.get("reference") or "", origin)
             first = charms.base_version(origin.get("base"))
-            bases = sorted(found["bases"], key=lambda b: (b != first, b != "22.04", b))
+            # Oldest first, the wanted one last: libjuju takes the last of the list.
+            bases = sorted(found["bases"], key=lambda b: (b == first, b))
             return {
                 "url": found["url"],
-                "charm-origin": origin_of(found, origin, first or bases[0]),
+                "charm-origin": origin_of(found, origin, first or bases[-1]),
                 "supported-bases": [charms.wire_base(b) for b in bases],
                 "supported-series": [charms.NAMES[b] for b in bases],
             }
@@ -74,10 +75,18 @@ class Charms(Facade):
         return {
             "revision": parts["revision"],
             "url": params["url"],
-            "config": {key: {"type": spec["type"], "description": "", **({"default": spec["default"]} if "default" in spec else {})} for key, spec in (declared.get("options") or {}).items()},
+            "config": {
+                key: {"type": spec["type"], "description": "", **({"default": spec["default"]} if "default" in spec else {})}
+                for key, spec in (declared.get("options") or {}).items()
+            },
             "meta": self._meta(parts["name"], declared),
             "actions": {"specs": {name: specification(name, spec or {}) for name, spec in (declared.get("actions") or {}).items()}},
-            "manifest": {"bases": [{"name": "ubuntu", "channel": f"{b}/stable", "architectures": ["amd64"]} for b in charms.resolve(parts["name"], None, None, parts["revision"])["bases"]]},
+            "manifest": {
+                "bases": [
+                    {"name": "ubuntu", "channel": f"{b}/stable", "architectures": ["amd64"]}
+                    for b in charms.resolve(parts["name"], None, None, parts["revision"])["bases"]
+                ]
+            },
             "lxd-profile": {},
         }
 
@@ -86,7 +95,7 @@ class Charms(Facade):
         ends = charms.endpoints(name)
 
         def of(role: str, plural: str) -> dict:
-            return {key: {k: v for k, v in end.items()} for key, end in ends.items() if end["role"] == role and key in (declared.get(plural) or {})}
+            return {key: dict(end) for key, end in ends.items() if end["role"] == role and key in (declared.get(plural) or {})}
 
         return {
             "name": name,
@@ -102,7 +111,9 @@ class Charms(Facade):
             "storage": {},
             "devices": {},
             "payload-classes": {},
-            "resources": {key: {"name": key, "type": spec["type"], "path": spec["filename"], "description": ""} for key, spec in (declared.get("resources") or {}).items()},
+            "resources": {
+                key: {"name": key, "type": spec["type"], "path": spec["filename"], "description": ""} for key, spec in (declared.get("resources") or {}).items()
+            },
             "terms": [],
             "min-juju-version": "2.9.0",
             "series": [],
@@ -122,7 +133,10 @@ class Charms(Facade):
     def ListCharmResources(self, params: dict) -> dict:
         def one(entity: dict) -> list:
             name = charms.parse_url(entity.get("url") or "")["name"]
-            return [{"name": key, "type": spec["type"], "path": spec["filename"], "origin": "store", "revision": 0} for key, spec in (charms.charm(name).get("resources") or {}).items()]
+            return [
+                {"name": key, "type": spec["type"], "path": spec["filename"], "origin": "store", "revision": 0}
+                for key, spec in (charms.charm(name).get("resources") or {}).items()
+            ]
 
         return each(params.get("entities"), one)
 
@@ -148,7 +162,18 @@ class Resources(Facade):
             name = (entity.get("tag") or "").removeprefix("application-")
             app = self.juju.applications.get(self.model, name)
             rows = [
-                {"name": key, "type": spec["type"], "path": spec["filename"], "origin": "store", "revision": 0, "application": name, "id": f"{name}/{key}", "size": 0, "username": "admin", "description": ""}
+                {
+                    "name": key,
+                    "type": spec["type"],
+                    "path": spec["filename"],
+                    "origin": "store",
+                    "revision": 0,
+                    "application": name,
+                    "id": f"{name}/{key}",
+                    "size": 0,
+                    "username": "admin",
+                    "description": "",
+                }
                 for key, spec in (charms.charm(app["charm"]).get("resources") or {}).items()
             ]
             return {"resources": rows, "charm-store-resources": rows, "unit-resources": []}

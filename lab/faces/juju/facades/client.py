@@ -44,7 +44,14 @@ class Client(Facade):
                 raise not_found("unit", unit)
             size = (request.get("filter") or {}).get("size") or 20
             rows = [e for e in self.engine.state["log"] if e["kind"] == "juju.status" and e["unit"] == unit][-size:]
-            return {"history": {"statuses": [{"status": r["status"], "info": r["message"], "data": {}, "since": views.date(r["at"]), "kind": "workload", "version": "", "life": ""} for r in rows]}}
+            return {
+                "history": {
+                    "statuses": [
+                        {"status": r["status"], "info": r["message"], "data": {}, "since": views.date(r["at"]), "kind": "workload", "version": "", "life": ""}
+                        for r in rows
+                    ]
+                }
+            }
 
         return each(params.get("requests"), one)
 

@@ -95,7 +95,9 @@ class Cloud(Facade):
 
     def CredentialContents(self, params: dict) -> dict:
         wanted = params.get("credentials") or [
-            {"cloud-name": cloud, "credential-name": name} for cloud, held in self.controller["credentials"].get(self.connection.user, {}).items() for name in held
+            {"cloud-name": cloud, "credential-name": name}
+            for cloud, held in self.controller["credentials"].get(self.connection.user, {}).items()
+            for name in held
         ]
 
         def one(row: dict) -> dict:
@@ -105,7 +107,9 @@ class Cloud(Facade):
                 {"model": m["name"], "access": "admin"} for m in self.juju.models.of(self.controller) if m["credential"] == [self.connection.user, cloud, name]
             ]
             attributes = found["attributes"] if params.get("include-secrets") else {}
-            return {"result": {"content": {"name": name, "cloud": cloud, "auth-type": found["auth-type"], "attrs": attributes, "valid": True}, "models": models}}
+            return {
+                "result": {"content": {"name": name, "cloud": cloud, "auth-type": found["auth-type"], "attrs": attributes, "valid": True}, "models": models}
+            }
 
         return each(wanted, one)
 
@@ -113,7 +117,9 @@ class Cloud(Facade):
         def one(wanted: dict) -> dict:
             cloud, user, name = credential_parts(wanted.get("tag") or "")
             content = wanted.get("credential") or {}
-            used = self.juju.controllers.set_credential(self.controller, user, cloud, name, {"auth-type": content.get("auth-type"), "attributes": content.get("attrs")})
+            used = self.juju.controllers.set_credential(
+                self.controller, user, cloud, name, {"auth-type": content.get("auth-type"), "attributes": content.get("attrs")}
+            )
             return {"tag": wanted["tag"], "models": [{"uuid": m["uuid"], "name": m["name"], "errors": []} for m in used]}
 
         return each(params.get("credentials"), one)

@@ -143,7 +143,12 @@ class UserManager(Facade):
             if name in self.controller["users"]:
                 raise exists(f'failed to create user: username "{name}" already exists')
             password = wanted.get("password") or secrets.token_hex(12)
-            self.controller["users"][name] = {"display-name": wanted.get("display-name") or name, "created": self.engine.now(), "access": "login", "password": password}
+            self.controller["users"][name] = {
+                "display-name": wanted.get("display-name") or name,
+                "created": self.engine.now(),
+                "access": "login",
+                "password": password,
+            }
             self.engine.touch()
             return {"tag": f"user-{name}"}
 

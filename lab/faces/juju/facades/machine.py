@@ -48,7 +48,9 @@ class MachineManager(Facade):
                 told = self.juju.machines.remove(model, row["id"], force=bool(params.get("force")), keep=bool(params.get("keep")))
             units = [{"tag": f"unit-{u.replace('/', '-')}"} for u in told["destroyed-units"]]
             containers = [{"info": {"machine-id": c}} for c in told["destroyed-containers"]]
-            return {"info": {"machine-id": identity, "destroyed-units": units, "destroyed-containers": containers, "destroyed-storage": [], "detached-storage": []}}
+            return {
+                "info": {"machine-id": identity, "destroyed-units": units, "destroyed-containers": containers, "destroyed-storage": [], "detached-storage": []}
+            }
 
         return each(params.get("machine-tags"), one)
 
@@ -56,7 +58,11 @@ class MachineManager(Facade):
         model = self.model
         tags = params.get("machines") or []
         if params.get("all"):
-            tags = [f"machine-{m['id'].replace('/', '-')}" for m in model["machines"].values() if m["instance"]["status"] == "provisioning error" and not m["system_id"]]
+            tags = [
+                f"machine-{m['id'].replace('/', '-')}"
+                for m in model["machines"].values()
+                if m["instance"]["status"] == "provisioning error" and not m["system_id"]
+            ]
         return each(tags, lambda tag: self.juju.machines.retry(model, untag("machine", tag)))
 
     def InstanceTypes(self, params: dict) -> dict:

@@ -50,7 +50,14 @@ class Spaces(Facade):
         return {"results": [{"id": "0", "name": "alpha", "subnets": [subnet]}]}
 
     def ShowSpace(self, params: dict) -> dict:
-        return each(params.get("entities"), lambda entity: {"space": {"id": "0", "name": "alpha", "subnets": []}, "applications": sorted(self.model["applications"]), "machine-count": len(self.model["machines"])})
+        return each(
+            params.get("entities"),
+            lambda entity: {
+                "space": {"id": "0", "name": "alpha", "subnets": []},
+                "applications": sorted(self.model["applications"]),
+                "machine-count": len(self.model["machines"]),
+            },
+        )
 
     def ReloadSpaces(self, params: dict) -> dict:
         return {}
@@ -61,7 +68,11 @@ class Subnets(Facade):
     versions = (5,)
 
     def ListSubnets(self, params: dict) -> dict:
-        return {"results": [{"cidr": str(self.world.rack.network), "provider-id": "1", "vlan-tag": 0, "life": "alive", "space-tag": "space-alpha", "zones": ["default"]}]}
+        return {
+            "results": [
+                {"cidr": str(self.world.rack.network), "provider-id": "1", "vlan-tag": 0, "life": "alive", "space-tag": "space-alpha", "zones": ["default"]}
+            ]
+        }
 
     def AllZones(self, params: dict) -> dict:
         return {"results": [{"name": "default", "available": True}]}

@@ -51,7 +51,17 @@ class ModelManager(Facade):
             "life": model["life"],
             "status": {"status": model["status"]["current"], "info": model["status"]["message"], "data": {}, "since": views.date(model["status"]["since"])},
             "users": [{"model-tag": f"model-{model['uuid']}", "user": owner, "display-name": owner, "last-connection": None, "access": "admin"}],
-            "machines": [{"id": m["id"], "instance-id": views.instance_id(m), "display-name": m["hostname"], "status": m["agent"]["status"], "message": "", "hardware": {}} for m in machines],
+            "machines": [
+                {
+                    "id": m["id"],
+                    "instance-id": views.instance_id(m),
+                    "display-name": m["hostname"],
+                    "status": m["agent"]["status"],
+                    "message": "",
+                    "hardware": {},
+                }
+                for m in machines
+            ],
             "secret-backends": [],
             "migration": None,
             "sla": {"level": "unsupported", "owner": ""},
@@ -60,10 +70,13 @@ class ModelManager(Facade):
         }
 
     def _visible(self) -> list[dict]:
-        return [m for m in self.juju.models.of(self.controller)]
+        return self.juju.models.of(self.controller)
 
     def ListModels(self, params: dict) -> dict:
-        rows = [{"model": {"name": m["name"], "uuid": m["uuid"], "type": "iaas", "owner-tag": f"user-{m['owner']}"}, "last-connection": None} for m in self._visible()]
+        rows = [
+            {"model": {"name": m["name"], "uuid": m["uuid"], "type": "iaas", "owner-tag": f"user-{m['owner']}"}, "last-connection": None}
+            for m in self._visible()
+        ]
         return {"user-models": rows}
 
     def ListModelSummaries(self, params: dict) -> dict:
