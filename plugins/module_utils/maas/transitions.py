@@ -287,7 +287,13 @@ def operate(client, op, machine, params):
     what = f"{op.replace('_', ' ')} machine {called}"
     if op == "allocate":
         return client.call("Machines", "allocate", data={"system_id": system_id, **form}, what=what, settled=settled)
-    answer = client.call("Machine", op, {"system_id": system_id}, form, what=what, settled=settled)
+    try:
+        answer = client.call("Machine", op, {"system_id": system_id}, form, what=what, settled=settled)
+    except ApiError as error:
+        # The region commissions new machines by itself: between our look and our word it may have done what we ask for.
+        answer = settled() if error.status in (400, 409) else None
+        if answer is None or answer is machine:
+            raise
     return answer if isinstance(answer, dict) and "system_id" in answer else client.read("Machine", {"system_id": system_id})
 
 
