@@ -376,6 +376,7 @@ class Subnets(Part):
             taken.add(int(ipaddress.ip_address(row["gateway_ip"])))
         network = ipaddress.ip_network(row["cidr"])
         taken |= {int(ip) for ip in map(ipaddress.ip_address, row["dns_servers"]) if ip in network}
+        taken |= {int(ipaddress.ip_address(ip)) for ip in self.state.get("containers", {}).values()}
         return taken
 
     def blocks(self, row: Row) -> list[tuple[int, int, str]]:
