@@ -21,6 +21,9 @@ from lab.engine import Clock, Engine
 from lab.faces import control
 from lab.faces.juju import JujuFace
 from lab.faces.maas import make_app
+from lab.faces.openstack import OpenStackFace
+from lab.faces.vault import VaultFace
+from lab.faces.openstack import OpenStackFace
 from lab.hosts.bmc import Bmcs
 from lab.paths import Paths
 from lab.world import World
@@ -96,17 +99,16 @@ class Lab:
         await self._serve_maas()
         self.juju = JujuFace(self.world)
         await self.juju.start()
-        try:
-            from lab.faces.vault import VaultFace
-
-            self.vault = VaultFace(self.world)
-            await self.vault.start()
-        except ImportError:
-            LOG.warning("no vault face yet")
+        self.vault = VaultFace(self.world)
+        await self.vault.start()
+        self.openstack = OpenStackFace(self.world, self.world.effects)
+        await self.openstack.start()
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        self.openstack = OpenStackFace(self.world, effects)
+        await self.openstack.start()
         tasks = [asyncio.create_task(engine.run())]
         if not self.hosts:
             await self._initialise()
@@ -124,6 +126,8 @@ class Lab:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.openstack.stop()
+        await self.openstack.stop()
         await self.bmcs.stop()
         for runner in self._runners:
             await runner.cleanup()
@@ -192,6 +196,9 @@ class Lab:
         hosts = []
         if self.hosts:
             hosts = [{"name": "controller", "address": "198.51.100.2"}]
+            cloud = self.world.effects.openstack
+            if cloud:
+                hosts.append({"name": cloud.host.name, "address": cloud.address})
             hosts += [{"name": name, "address": host.nics[0].ip} for name, host in sorted(self.world.effects.computes.hosts.items())]
         return {
             "mode": "hosts" if self.hosts else "loopback",
@@ -223,8 +230,7 @@ class Lab:
         return dict.fromkeys(["controller", "endpoint", "username", "password", "ca_cert"])
 
     def _openstack_endpoint(self) -> dict[str, Any]:
-        info = getattr(self.world.effects, "openstack_info", None)
-        return (info() if info else None) or {"auth_url": None}
+        return self.world.effects.openstack_info() or {"auth_url": None}
 
     async def _keep_endpoints(self) -> None:
         """Write .lab/endpoints.json whenever something in it changed."""

@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from lab.hosts import network
+from lab.hosts import network, tree
 from lab.hosts.nspawn import Host, HostError, Nic
 from lab.paths import Paths
 
@@ -22,16 +22,23 @@ class ComputeHosts:
 
     def __init__(self, paths: Paths, layers: list[Path] | None = None):
         self.paths = paths
-        self.layers = layers or [paths.cache / "base"]
+        self._layers = layers
         self.hosts: dict[str, Host] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
-        self.prepared: list = []
-        """Called with the host before its first boot (the OpenStack services put their configuration there)."""
 
     def _lock(self, hostname: str) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(hostname, threading.Lock())
+
+    @property
+    def layers(self) -> list[Path]:
+        """Trees of a new host: with the OpenStack services' packages when the lab has them."""
+        if self._layers:
+            return self._layers
+        base = self.paths.cache / "base"
+        services = self.paths.cache / "openstack"
+        return [services, base] if tree.stamp(services).exists() else [base]
 
     def host(self, hostname: str, address: str | None = None, gateway: str | None = None) -> Host:
         return Host(hostname, self.layers, [Nic(NIC, network.PRIVATE, address, gateway)], self.paths)
@@ -47,8 +54,6 @@ class ComputeHosts:
                 network.address_del(ip)
                 host.prepare(ssh_keys)
                 mark.write_text(ip)
-                for prepare in self.prepared:
-                    prepare(host)
                 host.start()
             self.hosts[hostname] = host
             wait_banner(host, ip, timeout)
