@@ -58,8 +58,6 @@ class Effects:
         """Whether real OpenStack services run behind the addresses that Juju reports."""
         return False
 
-    def openstack_expose(self, units: list[dict[str, Any]], ca: dict[str, str] | None) -> None:
-        """Make the services reachable at the addresses of the model's active ``units`` with certificates of ``ca`` ({"cert", "key"})."""
-
-    def openstack_hide(self) -> None:
-        """Take every address of ``openstack_expose`` back (the model is gone)."""
+    def openstack_info(self) -> dict[str, Any] | None:
+        """Where and as whom the cloud is reached (auth_url, username, password...); None while it is not."""
+        return None

@@ -17,20 +17,21 @@ from typing import Any
 from lab.effects import Effects
 from lab.hosts import network
 from lab.hosts.compute import ComputeHosts
+from lab.hosts.openstack.effects import OpenStackEffects
 from lab.paths import Paths
 
 LOG = logging.getLogger(__name__)
 
 
-class HostEffects(Effects):
-    """Real addresses, real hosts, a real LXD."""
+class HostEffects(OpenStackEffects, Effects):
+    """Real addresses, real hosts, a real LXD, a real OpenStack."""
 
     hosts = True
 
     def __init__(self, paths: Paths, loop: asyncio.AbstractEventLoop | None = None):
         self.paths = paths
         self.loop = loop
-        self.computes = ComputeHosts(paths)
+        self.computes = ComputeHosts(paths, self.openstack.lower_dirs if self.openstack else None)
 
     # -- addresses ------------------------------------------------------------------------------------------------------
     def address_add(self, ip: str) -> None:

@@ -1,6 +1,6 @@
 """The lab's OpenStack: real services from Debian packages on one host, and a real nova-compute on every compute host.
 
-What runs is data: ``services.yml`` (packages, databases, units, catalog) and the templates below ``guest/etc``. ``build`` makes the tree, an
+What runs is data: ``services.yml`` (packages, databases, units, catalog) and the templates below ``guest/etc``. ``layer`` makes the tree, an
 overlay layer over the hosts' base tree that holds the packages, the configuration and the prepared databases; ``control`` starts the host
 and talks to its Keystone and Nova; ``lab.faces.openstack`` shows the APIs at the addresses of the model's units.
 
@@ -10,8 +10,8 @@ scheduling, placement, cells, live migration's state machine, quotas, catalogs.
 """
 
 from lab.hosts.openstack.api import Api, CloudError
-from lab.hosts.openstack.build import ADDRESS, build, ingredients, secrets_of, services
 from lab.hosts.openstack.control import OpenStack, compute_files, compute_start, compute_stop
+from lab.hosts.openstack.layer import ADDRESS, build, ingredients, secrets_of, services
 
 __all__ = [
     "ADDRESS",

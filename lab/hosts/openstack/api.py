@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
 import aiohttp
 
-from lab.hosts.openstack.build import REGION
+from lab.hosts.openstack.layer import REGION, services
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 
@@ -38,6 +37,10 @@ class Api:
             self._session = aiohttp.ClientSession(timeout=TIMEOUT)
         return self._session
 
+    def forget(self) -> None:
+        """The services are new: the token of the old ones is worth nothing."""
+        self._token = None
+
     async def close(self) -> None:
         if self._session:
             await self._session.close()
@@ -48,7 +51,7 @@ class Api:
             async with self.session.request(method, url, json=body, headers=headers) as answer:
                 content = await answer.json(content_type=None) if answer.content_type == "application/json" else await answer.text()
                 return answer.status, dict(answer.headers), content
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ClientError) as error:
             raise CloudError(f"{method} {url}: {error or type(error).__name__}") from error
 
     async def token(self) -> str:
@@ -84,13 +87,14 @@ class Api:
         await self.call("PATCH", f"/v3/users/{user}", {"user": {"password": password}})
 
     async def set_endpoints(self, wanted: dict[tuple[str, str], str]) -> None:
-        """Let the catalog's public and admin endpoints be exactly ``wanted``: {(service type, interface): URL}."""
+        """Let the public and admin endpoints of the lab's services be exactly ``wanted`` ({(service type, interface): URL}); others stay."""
+        own = {service["catalog"]["type"] for service in services()["services"].values() if "catalog" in service}
         types = {s["id"]: s["type"] for s in (await self.call("GET", "/v3/services"))["services"]}
         numbers = {kind: number for number, kind in types.items()}
         left = dict(wanted)
         for endpoint in (await self.call("GET", "/v3/endpoints"))["endpoints"]:
             key = (types.get(endpoint["service_id"]), endpoint["interface"])
-            if key[1] == "internal" or key[0] not in OWN:
+            if key[1] == "internal" or key[0] not in own:
                 continue
             url = left.pop(key, None)
             if url is None:
@@ -106,6 +110,16 @@ class Api:
         """nova-compute's entries: id, host, state, status."""
         answer = await self.call("GET", "/v2.1/os-services?binary=nova-compute", port=8774, headers={"X-OpenStack-Nova-API-Version": "2.53"})
         return answer["services"]
+
+    async def enable_compute(self, host: str, enabled: bool) -> bool:
+        """Let new servers be placed on ``host``, or not; whether Nova knows the host."""
+        found = False
+        for service in await self.compute_services():
+            if service["host"] == host:
+                body = {"status": "enabled" if enabled else "disabled"}
+                await self.call("PUT", f"/v2.1/os-services/{service['id']}", body, port=8774, headers={"X-OpenStack-Nova-API-Version": "2.53"})
+                found = True
+        return found
 
     async def remove_compute(self, host: str) -> bool:
         """Forget a compute host: its service, its cell mapping, its resource provider. Whether there was one."""

@@ -8,9 +8,10 @@ import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from lab.hosts import tree
 from lab.hosts.nspawn import Host, Nic
 from lab.hosts.openstack.api import Api
-from lab.hosts.openstack.build import ADDRESS, TARGET, build, secrets_of, services
+from lab.hosts.openstack.layer import ADDRESS, TARGET, build, ingredients, secrets_of, services
 from lab.paths import Paths
 
 PREFIX = 16
@@ -31,6 +32,9 @@ class OpenStack:
     def lower_dirs(self) -> list[Path]:
         """The trees of a compute host, topmost first."""
         return [self.tree, self.base]
+
+    def is_built(self) -> bool:
+        return tree.is_built(self.tree, ingredients(self.base, self.address))
 
     def build(self, say: Callable[[str], None] = print) -> None:
         """Make the tree unless it is there; minutes, blocking."""

@@ -1,6 +1,6 @@
 """Run inside the OpenStack tree while it is built: databases, schemas, Keystone's first accounts and catalog.
 
-``prepare.py SETUP`` reads the JSON that lab.hosts.openstack.build wrote (services, passwords, address). Only MariaDB runs meanwhile, without
+``prepare.py SETUP`` reads the JSON that lab.hosts.openstack.layer wrote (services, passwords, address). Only MariaDB runs meanwhile, without
 network; Keystone is asked in this process, through its WSGI application.
 """
 
@@ -10,9 +10,10 @@ import importlib.metadata
 import io
 import json
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 
@@ -61,11 +62,11 @@ def run_commands(lines):
 def keys():
     """The keys of Keystone's tokens and credentials, as keystone-manage makes them: one to use, one to come."""
     for name in ("fernet-keys", "credential-keys"):
-        place = f"/etc/keystone/{name}"
-        os.makedirs(place, mode=0o700, exist_ok=True)
+        place = pathlib.Path("/etc/keystone") / name
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in ("0", "1"):
-            with open(f"{place}/{number}", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                file.write(base64.urlsafe_b64encode(os.urandom(32)).decode())
+            (place / number).touch(mode=0o600)
+            (place / number).write_text(base64.urlsafe_b64encode(os.urandom(32)).decode())
         subprocess.run(["chown", "-R", "keystone:keystone", place], check=True)
 
 
@@ -190,18 +191,18 @@ def separately(name):
 
 
 def main():
-    with open(sys.argv[1]) as file:
-        setup = json.load(file)
+    setup = json.loads(pathlib.Path(sys.argv[1]).read_text())
     if len(sys.argv) > 2:
         prepare(setup, sys.argv[2])
         return
-    os.makedirs("/run/mysqld", exist_ok=True)
-    subprocess.run(["chown", "mysql:mysql", "/run/mysqld"], check=True)
-    log = tempfile.TemporaryFile("w+")
+    place = pathlib.Path("/run/mysqld")
+    place.mkdir(exist_ok=True)
+    shutil.chown(place, "mysql", "mysql")
+    log = pathlib.Path("/tmp/mariadbd.log").open("w+")  # noqa: SIM115
     server = subprocess.Popen(["/usr/sbin/mariadbd", "--user=mysql", "--skip-networking"], stdout=log, stderr=log)
     try:
         for _attempt in range(300):
-            if os.path.exists("/run/mysqld/mysqld.sock"):
+            if (place / "mysqld.sock").exists():
                 break
             if server.poll() is not None:
                 log.seek(0)

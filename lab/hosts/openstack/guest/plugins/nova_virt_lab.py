@@ -12,23 +12,22 @@ that it may come back, and migrations behave as the server's metadata asks:
 """
 
 import json
+import pathlib
 import threading
 
 from nova import context as nova_context
-from nova import exception
-from nova import objects
+from nova import exception, objects
 from nova.compute import power_state
 from nova.virt import fake
 
-MACHINE = "/etc/nova/machine.json"
+MACHINE = pathlib.Path("/etc/nova/machine.json")
 GONE = ("deleted", "soft-delete", "error", "building", "shelved_offloaded")
 
 
 class LabDriver(fake.MediumFakeDriver):
     def __init__(self, virtapi, read_only=False):
         try:
-            with open(MACHINE) as file:
-                size = json.load(file)
+            size = json.loads(MACHINE.read_text())
         except FileNotFoundError:
             size = {}
         for name in ("vcpus", "memory_mb", "local_gb"):

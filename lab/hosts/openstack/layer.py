@@ -32,7 +32,8 @@ KEEPER = "lab-keeper"
 TARGET = "stratus-openstack.target"
 
 # Not unpacked: nobody runs the test suites, and byte code for them takes a third of all the time. Cinder's fake driver lives among its tests.
-EXCLUDE = [f"/{PACKAGES}/{name}/tests/*" for name in ("nova", "neutron", "keystone", "glance", "placement", "ironic", "networkx", "numpy", "os_ken", "botocore")]
+TESTS = ("nova", "neutron", "keystone", "glance", "placement", "networkx", "numpy", "os_ken", "botocore")
+EXCLUDE = [f"/{PACKAGES}/{name}/tests/*" for name in TESTS]
 EXCLUDE += ["/usr/include/*", "/usr/share/OVMF/*", "/usr/share/ovmf/*", "/usr/share/fonts/*", f"/{PACKAGES}/mypy/typeshed/*"]
 
 # What gets byte code as a whole; all else gets it by being imported while the databases are prepared.
@@ -79,7 +80,8 @@ def build(path: Path, base: Path, address: str = ADDRESS, log: Path | None = Non
         for name in ("upper", "work", "merged"):
             (work / name).mkdir()
         # Its own mounts and processes: both are gone with it, however it ends.
-        argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", sys.executable, "-m", __name__, str(work), str(base), address]
+        argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
+        argv += [sys.executable, "-m", __name__, str(work), str(base), address]
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "PYTHONPATH": str(HERE.parents[2])}
         tree.call(argv, log, environment)
         (work / "upper").rename(path)
@@ -197,10 +199,11 @@ def write_unit(merged: Path, name: str, unit: dict[str, str], after: str, wanted
     directories = unit.get("directories")
     values = {
         "name": name,
-        "after": after,
+        "after": f"{after} {unit.get('after', '')}".strip(),
         "part_of": f"PartOf={TARGET}" if wanted_by == TARGET else "",
         "type": unit.get("type", "simple"),
         "user": unit["user"],
+        "nice": unit.get("nice", 0),
         "directories": f"RuntimeDirectory={directories}\nRuntimeDirectoryPreserve=yes" if directories else "",
         "command": unit["command"],
         "restart": unit.get("restart", "on-failure"),

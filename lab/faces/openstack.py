@@ -1,0 +1,327 @@
+"""OpenStack as the model's units show it: TLS at their addresses, in front of the real services; nova-compute where its charm runs.
+
+Nothing listens before a charm's unit is active and Vault has a CA; then the unit's address answers at the API's ports with a certificate
+of that CA, and Keystone's catalog names it. The services themselves speak plain HTTP to each other (the catalog's internal endpoints).
+Everything is worked out from the model's units again and again, so it does not matter what was missed: a restart, a unit that went, a new CA.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import tempfile
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+LOG = logging.getLogger(__name__)
+HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
+PAUSED = "Paused."
+REMOVED = "Unit was removed"
+CHUNK = 1 << 16
+LOOK = 2.0
+
+
+def context(certificate: str, key: str, chain: str) -> ssl.SSLContext:
+    """TLS with a certificate given as text."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("\n".join(part.strip() for part in (certificate, chain, key)) + "\n")
+        file.flush()
+        made.load_cert_chain(file.name)
+    return made
+
+
+class Proxy:
+    """One port of one unit: ends TLS and hands every request to the service, with what it needs to name itself in its answers."""
+
+    def __init__(self, address: str, port: int, target: str):
+        self.address = address
+        self.port = port
+        self.target = target
+        self._runner: web.AppRunner | None = None
+        self._client: aiohttp.ClientSession | None = None
+
+    async def start(self, tls: ssl.SSLContext) -> None:
+        # No limit: uploads of images pass as they come. Nothing is unpacked or followed on the way.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        self._client = aiohttp.ClientSession(
+            auto_decompress=False, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0, force_close=True)
+        )
+        app = web.Application()
+        app.router.add_route("*", "/{rest:.*}", self.forward)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.address, self.port, ssl_context=tls, shutdown_timeout=1).start()
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+        if self._client:
+            await self._client.close()
+
+    async def forward(self, request: web.Request) -> web.StreamResponse:
+        assert self._client
+        headers = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP)
+        headers["X-Forwarded-Proto"] = "https"
+        headers["X-Forwarded-For"] = request.remote or ""
+        url = URL(f"{self.target}{request.raw_path}", encoded=True)
+        body = request.content if request.can_read_body else None
+        skip = () if "Content-Type" in headers else ("Content-Type",)
+        try:
+            answer = await self._client.request(request.method, url, headers=headers, data=body, allow_redirects=False, skip_auto_headers=skip)
+        except aiohttp.ClientConnectionError as error:
+            LOG.info("%s %s: %s", request.method, url, error)
+            return web.Response(status=503, text="503 Service Unavailable: no server is available to handle this request.\n")
+        async with answer:
+            response = web.StreamResponse(status=answer.status, reason=answer.reason)
+            for name, value in answer.headers.items():
+                if name.lower() not in HOP_BY_HOP:
+                    response.headers.add(name, value)
+            await response.prepare(request)
+            if request.method != "HEAD":
+                async for chunk in answer.content.iter_chunked(CHUNK):
+                    await response.write(chunk)
+            await response.write_eof()
+            return response
+
+
+@dataclass
+class Plan:
+    """What should be, worked out from the models."""
+
+    proxies: dict[tuple[str, int], tuple[int, str, str]] = field(default_factory=dict)
+    """(address, port): (port of the service, hostname, model)."""
+    endpoints: dict[tuple[str, str], str] = field(default_factory=dict)
+    computes: dict[str, str] = field(default_factory=dict)
+    """hostname: running, disabled (running, but gets no new servers), stopped."""
+    cloud: bool = False
+    """Whether any model has an API's unit."""
+    authority: str | None = None
+
+
+class OpenStackFace:
+    """Keeps the real services in step with the model. ``effects`` without hosts: nothing to do."""
+
+    def __init__(self, world: Any, effects: Any):
+        self.world = world
+        self.engine = world.engine
+        self.effects = effects
+        self.cloud: Any = getattr(effects, "openstack", None)
+        self.state: dict[str, Any] = self.engine.state.setdefault("openstack", {"shown": [], "computes": {}, "used": False})
+        self._proxies: dict[tuple[str, int], tuple[Proxy, tuple]] = {}
+        self._computes: dict[str, str] = {}
+        self._endpoints: dict[tuple[str, str], str] | None = None
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task | None = None
+        if self.cloud:
+            from lab.hosts.openstack import services
+
+            self.catalog = {name: service["catalog"] for name, service in services()["services"].items() if "catalog" in service}
+
+    async def start(self) -> None:
+        if self.cloud is None:
+            return
+        self.world.juju.on_unit_change(lambda _model, _unit: self._wake.set())
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for key in list(self._proxies):
+            await self._close(key)
+        if self.cloud:
+            await self.cloud.api.close()
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+    async def _run(self) -> None:
+        from lab.hosts.openstack import CloudError
+
+        prepared = False
+        while True:
+            try:
+                if not prepared:
+                    await self._prepare()
+                    prepared = True
+                plan = self.plan()
+                if self.state["used"] and not plan.cloud:
+                    await self._reset()
+                    prepared = False
+                    continue
+                await self.apply(plan)
+            except CloudError as error:
+                LOG.warning("OpenStack: %s", error)
+            except Exception:
+                LOG.exception("OpenStack could not be brought in step with the model")
+            self._wake.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK)
+            # Changes come in swarms.
+            await asyncio.sleep(0.1)
+
+    async def _beside(self, function: Any, *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(None, function, *args)
+
+    async def _prepare(self) -> None:
+        while not await self._beside(self.effects.openstack_ready):
+            await asyncio.sleep(1)
+        await self.cloud.api.set_admin_password(self.effects.openstack_password())
+        self._endpoints = None
+        LOG.info("the OpenStack services answer at %s", self.cloud.address)
+
+    async def _reset(self) -> None:
+        """The model is gone: what a new one finds must be new, too."""
+        LOG.info("no unit of OpenStack is left: the services are made anew")
+        for key in list(self._proxies):
+            await self._close(key)
+        self.effects.openstack_show(None)
+        self.state.update(shown=[], computes={}, used=False)
+        self._computes.clear()
+        self.engine.touch()
+        await self._beside(self.effects.openstack_reset)
+        self.cloud.api.forget()
+
+    # -- what should be -----------------------------------------------------------------------------------------------
+    def plan(self) -> Plan:
+        plan = Plan()
+        shown: list[str] = []
+        charms = {catalog["charm"]: catalog for catalog in self.catalog.values()}
+        for uuid, model in sorted(self.world.juju.state["models"].items()):
+            authority = self.world.vault.ca(uuid)
+            for unit in sorted(self.world.juju.units_of(uuid), key=lambda u: (not u["leader"], u["name"])):
+                if unit["life"] == "dead":
+                    continue
+                if unit["charm"] == "nova-compute":
+                    self._plan_compute(plan, model, unit)
+                    continue
+                catalog = charms.get(unit["charm"])
+                if catalog is None:
+                    continue
+                plan.cloud = True
+                key = f"{uuid}:{unit['name']}"
+                # A unit that was active once goes on serving while its charm says something else, unless it was paused.
+                serving = unit["workload"] == "active" or (key in self.state["shown"] and not unit["message"].startswith(PAUSED))
+                if not (serving and authority and unit["address"]):
+                    continue
+                shown.append(key)
+                plan.authority = authority["chain"]
+                for interface in ("public", "admin"):
+                    port = catalog.get(interface, catalog["public"])
+                    plan.proxies.setdefault((unit["address"], port), (catalog["port"], unit["hostname"] or "", uuid))
+                    plan.endpoints.setdefault((catalog["type"], interface), f"https://{unit['address']}:{port}{catalog['path']}")
+        if shown != self.state["shown"]:
+            self.state["shown"] = shown
+            self.engine.touch()
+        return plan
+
+    def _plan_compute(self, plan: Plan, model: dict, unit: dict) -> None:
+        hostname = unit["hostname"]
+        if not hostname or unit["message"].startswith(REMOVED):
+            return
+        own = (model["units"].get(unit["name"]) or {}).get("state") or {}
+        if unit["message"].startswith(PAUSED):
+            plan.computes[hostname] = "stopped"
+        elif unit["workload"] == "active" or hostname in self.state["computes"]:
+            plan.computes[hostname] = "disabled" if own.get("disabled") else "running"
+
+    # -- making it so -------------------------------------------------------------------------------------------------
+    async def apply(self, plan: Plan) -> None:
+        for key in [key for key in self._proxies if key not in plan.proxies]:
+            await self._close(key)
+        certificates: dict[tuple[str, str], ssl.SSLContext] = {}
+        for key, (target, hostname, model) in plan.proxies.items():
+            wanted = (target, hostname, model, plan.authority)
+            if key in self._proxies and self._proxies[key][1] == wanted:
+                continue
+            if key in self._proxies:
+                await self._close(key)
+            address = key[0]
+            if (address, model) not in certificates:
+                certificates[address, model] = context(*self.world.vault.issue([hostname] if hostname else [], [address], model))
+            proxy = Proxy(*key, f"http://{self.cloud.address}:{target}")
+            try:
+                await proxy.start(certificates[address, model])
+            except OSError as error:
+                await proxy.stop()
+                LOG.warning("%s:%s: %s", *key, error)
+                continue
+            self._proxies[key] = (proxy, wanted)
+            LOG.info("https://%s:%s is open", *key)
+        if plan.endpoints != self._endpoints:
+            await self.cloud.api.set_endpoints(plan.endpoints)
+            self._endpoints = dict(plan.endpoints)
+            self.state["used"] = self.state["used"] or bool(plan.endpoints)
+            self._show(plan)
+        for hostname in sorted(set(plan.computes) | set(self.state["computes"])):
+            await self._compute(hostname, plan.computes.get(hostname))
+
+    def _show(self, plan: Plan) -> None:
+        url = plan.endpoints.get(("identity", "public"))
+        info = None
+        if url:
+            info = {"auth_url": url, "username": "admin", "password": self.effects.openstack_password(), "project_name": "admin"}
+            info.update(user_domain_name="admin_domain", project_domain_name="admin_domain", region_name="RegionOne", ca_cert=plan.authority)
+        self.effects.openstack_show(info)
+        self.engine.touch()
+
+    async def _close(self, key: tuple[str, int]) -> None:
+        proxy, _wanted = self._proxies.pop(key)
+        await proxy.stop()
+        LOG.info("https://%s:%s is closed", *key)
+
+    # -- compute hosts ------------------------------------------------------------------------------------------------
+    async def _compute(self, hostname: str, wanted: str | None) -> None:
+        """Bring nova-compute on one host to ``wanted`` (None: it is no part of the cloud any more)."""
+        applied, known = self._computes.get(hostname), self.state["computes"]
+        if wanted is None:
+            await self._beside(self.effects.compute_stop, hostname)
+            await self._forget(hostname)
+            self._computes.pop(hostname, None)
+            known.pop(hostname, None)
+            LOG.info("nova-compute on %s is gone", hostname)
+            self.engine.touch()
+            return
+        if applied == wanted:
+            return
+        if wanted == "stopped":
+            await self._beside(self.effects.compute_stop, hostname)
+        else:
+            if applied in (None, "stopped"):
+                if not await self._beside(self.effects.compute_start, hostname, self._size(hostname)):
+                    return
+                self._computes[hostname] = "started"
+                LOG.info("nova-compute on %s was started", hostname)
+            # What the charm's actions enable and disable said; a host that has not reported yet is seen to in the next round.
+            if "disabled" in (wanted, known.get(hostname)) and not await self.cloud.api.enable_compute(hostname, wanted == "running"):
+                known.setdefault(hostname, "running")
+                return
+        self._computes[hostname] = known[hostname] = wanted
+        self.engine.touch()
+
+    async def _forget(self, hostname: str) -> None:
+        from lab.hosts.openstack import CloudError
+
+        try:
+            await self.cloud.api.remove_compute(hostname)
+        except CloudError as error:
+            if error.status != 409:
+                raise
+            # Servers are still there: Nova keeps the host, down, as a real one does.
+            LOG.warning("%s stays in Nova: %s", hostname, error)
+
+    def _size(self, hostname: str) -> dict[str, int]:
+        """The machine's size as the region knows it."""
+        machine = self.world.rack.machines.get(hostname)
+        if not machine:
+            return {}
+        disk = max((disk["size"] for disk in machine.get("disks") or []), default=0)
+        size = {"vcpus": machine.get("cpu"), "memory_mb": machine.get("memory"), "local_gb": disk // 1000**3}
+        return {name: int(value) for name, value in size.items() if value}
