@@ -50,7 +50,8 @@ def lacking(info):
     for controller in info["regions"] + info["racks"]:
         told = controller["services"]
         bad = [f"{name} is {status}" for name, status in sorted(told.items()) if (name in ESSENTIAL and status not in FINE) or status == "dead"]
-        if not told:
+        # The region tells the services of rack controllers only; one that is both has them all there.
+        if not told and controller in info["racks"]:
             bad.append("its services are unknown")
         reasons += [f"{controller['hostname']}: {text}" for text in bad]
     if info["racks"] and not any(rack["services"].get("rackd") == "running" for rack in info["racks"]):

@@ -111,6 +111,24 @@ def unauthorised(body):
     return "the region does not know who asks: give an API key as maas_api_key or MAAS_API_KEY"
 
 
+# What to do about answers that say only what is wrong.
+HINTS = {
+    "no address family in common": "None of its interfaces has an address: link its bridge or NIC to a subnet with maas_interface, or commission it again",
+    "is not a valid architecture": "The images of that architecture have to be imported first (maas_boot_resources)",
+    "is not a valid commissioning_distro_series": "The image of that release has to be imported first (maas_boot_resources)",
+    "dhcp can only be turned on when a dynamic IP range is defined": "Create one with maas_ip_range first",
+    "Unable to connect to any rack controller": "Look at the rack controller: `snap services maas`, `maas status`",
+    "Could not contact node's BMC": "Check power_address and that the rack controller reaches it",
+    "Unconfigured power type": "Give power_type and power_parameters with maas_machine",
+    "Mount the root '/' filesystem": "Give it a storage layout with maas_storage_layout, or commission it again",
+}
+
+
+def hint(text):
+    found = next((remedy for fragment, remedy in HINTS.items() if fragment in text), None)
+    return f". {found}" if found else ""
+
+
 def explain(status, body, what):
     """One sentence for an answer that is not 2xx. ``what`` says what was tried, for example ``commission machine node1``."""
     if status == 401:
@@ -124,8 +142,8 @@ def explain(status, body, what):
     if status == 410:
         return f"Cannot {what}: this version of MAAS no longer offers it{': ' + text if text else ''}"
     if status >= 500:
-        return f"Cannot {what}: the region failed ({status}): {text or 'no explanation'}"
-    return f"Cannot {what}: {text or f'the region answered {status}'}"
+        return f"Cannot {what}: the region failed ({status}): {text or 'no explanation'}{hint(text)}"
+    return f"Cannot {what}: {text or f'the region answered {status}'}{hint(text)}"
 
 
 def api_error(status, body, what, retry_after=None):

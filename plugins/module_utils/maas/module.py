@@ -12,6 +12,9 @@ from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import C
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import LostAnswer, MaasError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import WaitError
 
+# Seconds within which a call that is safe to repeat is repeated.
+RETRY_FOR = 60.0
+
 
 def maas_spec(**own):
     """The connection's options (documented in the fragment stratus.cloud.maas) and a module's own."""
@@ -42,6 +45,7 @@ def client_of(module):
         validate_certs=module.params["validate_certs"],
         ca_path=module.params["ca_path"],
         read_only=module.check_mode,
+        retry_for=RETRY_FOR,
     )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import machines as sets
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import transitions
@@ -320,8 +321,27 @@ def ensure_vms(client, params, clock=None, sleep=None, emit=None):
     return _wait_vms(client, params, vms, result, clock, sleep, emit)
 
 
+# A composed machine is New until its host has made it, and MAAS then commissions it by itself.
+COMPOSING = 90.0
+
+
+def _settle(client, names, clock, sleep):
+    """Give MAAS the time to begin commissioning what was composed; doing it too would be one too many."""
+    fresh = {machine["system_id"]: name for name, machine in sets.lookup(client, names, sets.summary).items() if machine and machine["status"] == "New"}
+
+    def poll():
+        return {fresh[machine["system_id"]]: machine["status"] for machine in sets.by_ids(client, list(fresh), sets.summary, not_status="new")}
+
+    times = {name: value for name, value in (("clock", clock), ("sleep", sleep)) if value}
+    waiter = Waiter(COMPOSING, interval=5.0, first=0.5, tolerate=(Unreachable,), goal="under way", heartbeat=0, **times)
+    with suppress(WaitTimeout):
+        waiter.run(list(fresh.values()), poll, lambda name, state: PENDING if state in ("New", "absent") else DONE, dict.fromkeys(fresh.values(), "New"))
+
+
 def _wait_vms(client, params, vms, result, clock, sleep, emit):
     """All of them to Ready; one that failed its commissioning is commissioned again, one in use is left alone."""
+    if not params.get("wait_resume"):
+        _settle(client, [vm["hostname"] for vm in vms], clock, sleep)
     request = {
         **{name: params.get(name) for name in ("wait", "wait_timeout", "wait_interval", "wait_slice", "on_failure", "retries", "min_ready")},
         "state": "ready",

@@ -249,7 +249,7 @@ def test_empty_403_says_what_it_may_be():
 def test_chunks_keep_urls_short():
     batches = list(client_module.chunks([f"{n:06d}" for n in range(1001)], 500, lambda item: len(item) + 4))
     assert [len(batch) for batch in batches] == [500, 500, 1]
-    assert all(len(batch) <= 100 for batch in client_module.chunks(["x" * 50] * 300, 500, lambda item: 60))
+    assert all(len(batch) <= 100 for batch in client_module.chunks(["x" * 50] * 300, 500, lambda item: 80))
 
 
 def test_time_is_bounded_while_waiting_for_a_region():

@@ -1,0 +1,147 @@
+"""Every writing MAAS module on a region: --check writes nothing, the run changes, the second run does not, another client reads the effect."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.world.rack import load
+from tests.integration.maas_matrix import HOST, SUBNET, VM, Case, cases, declared, rack_entry
+from tests.integration.maas_runner import Api, Failed, run
+from tests.support.lab import MaasLab
+
+RACK = load("thesis")
+CASES = cases(RACK)
+MODULES = Path(__file__).parents[2] / "plugins" / "modules"
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with MaasLab(speed=600) as made:
+        monkeypatch.setenv("MAAS_URL", made.url)
+        monkeypatch.setenv("MAAS_API_KEY", made.api_key)
+        yield made
+
+
+@pytest.fixture
+def api(lab):
+    return Api(lab.url, lab.api_key)
+
+
+def test_every_writing_module_has_a_case():
+    names = {path.stem for path in MODULES.glob("maas_*.py") if "stratus.cloud.maas.writes" in path.read_text()}
+    assert names == {case.module for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_matrix(lab, api, case: Case):
+    if case.prepare:
+        case.prepare(lab)
+    for module, options in case.before:
+        run(module, options)
+    assert case.read(api) != case.expect, "the case proves nothing: the effect is there already"
+
+    lab.forget()
+    checked = run(case.module, case.options, check=True)
+    assert [(entry["method"], entry["path"]) for entry in lab.writes()] == []
+    assert checked["changed"]
+
+    done = run(case.module, case.options)
+    assert done["changed"]
+    assert lab.writes()
+    assert case.read(api) == case.expect
+
+    lab.forget()
+    again = run(case.module, case.options)
+    assert not again["changed"], again["diff"]
+    assert [(entry["method"], entry["path"]) for entry in lab.writes()] == []
+    assert again["diff"] == {"before": {}, "after": {}}
+    # What check mode promised is what was done.
+    assert checked["diff"] == done["diff"]
+
+
+def test_secrets_stay_inside(lab, api):
+    entry = rack_entry(RACK, "compute0")
+    entry["power_parameters"]["power_pass"] = "very-s3cret-bmc"
+    results = [run("maas_machine", {"machines": [entry]}), run("maas_machine", {"machines": [entry]})]
+    entry["power_parameters"]["power_pass"] = "other-s3cret-bmc"
+    results.append(run("maas_machine", {"machines": [entry]}))
+    results.append(run("maas_machine_info", {"machines": ["compute0"], "full": True}))
+    text = json.dumps(results)
+    assert "s3cret" not in text
+    assert lab.api_key.split(":")[2] not in text
+    assert results[2]["changed"]
+
+
+def test_a_wrong_secret_is_told_without_the_right_one(lab):
+    wrong = lab.api_key.rsplit(":", 1)[0] + ":wrongwrong"
+    with pytest.raises(Failed, match="does not accept the API key") as caught:
+        run("maas_machine_info", {"maas_api_key": wrong})
+    assert lab.api_key.split(":")[2] not in json.dumps(caught.value.result)
+
+
+def test_nobody_there(monkeypatch, lab):
+    monkeypatch.setattr("ansible_collections.stratus.cloud.plugins.module_utils.maas.module.RETRY_FOR", 1.0)
+    with pytest.raises(Failed, match="Check that the region runs"):
+        run("maas_machine_info", {"maas_url": "http://127.0.0.1:1/MAAS"})
+
+
+def test_unknown_machines_are_named(lab):
+    with pytest.raises(Failed, match="knows no machine compute7, compute8"):
+        run("maas_machine_state", {"machines": ["compute7", "compute8"], "state": "ready"})
+
+
+def test_a_machine_that_booted_by_itself_is_adopted(lab, api):
+    lab.call(lab.turn_dhcp_on)
+    lab.call(lab.world.maas.bmc_power, "compute0", "on")
+    mac = rack_entry(RACK, "compute0")["mac_addresses"][0]
+    run("maas_machine_wait", {"machines": [mac], "status": ["New"], "appear": True, "wait_timeout": 30, "wait_interval": 1})
+    before = api.get("machines/", mac_address=mac)[0]
+    assert before["hostname"] != "compute0"
+    result = run("maas_machine", {"machines": [rack_entry(RACK, "compute0")]})
+    assert result["updated"] == ["compute0"]
+    after = api.get("machines/")
+    assert [(m["system_id"], m["hostname"], m["power_type"]) for m in after] == [(before["system_id"], "compute0", "ipmi")]
+
+
+def test_what_is_in_use_is_left_alone(lab):
+    declared("compute0", "compute1", ready=True)(lab)
+    run("maas_machine_state", {"machines": ["compute0"], "state": "deployed", "wait_timeout": 60})
+    result = run("maas_machine_state", {"machines": ["compute0", "compute1"], "state": "ready"})
+    assert not result["changed"]
+    assert result["left_alone"] == {"compute0": "it is Deployed"}
+    assert sorted(result["ready"]) == ["compute0", "compute1"]
+
+
+def test_an_empty_vm_host_is_told_when_vms_are_wanted(lab):
+    with pytest.raises(Failed, match="There is no VM host nowhere"):
+        run("maas_vm", {"vm_host": "nowhere", "vms": [VM]})
+    run("maas_vm_host", {**HOST, "wait_timeout": 30})
+    run("maas_vm", {"vm_host": "lxd-controller", "vms": [VM], "wait": False})
+    assert not run("maas_vm", {"vm_host": "lxd-controller", "vms": [VM], "wait_timeout": 60})["changed"]
+
+
+def test_controllers(lab):
+    result = run("maas_controller_info", {"wait": True, "successes": 2, "wait_timeout": 30, "wait_interval": 0.1})
+    assert result["ready"]
+    assert result["version"].startswith("3.5")
+    assert result["racks"][0]["services"]["rackd"] == "running"
+
+
+def test_links_follow_what_is_asked_for(lab, api):
+    declared("compute0", ready=True)(lab)
+    options = {"machines": ["compute0"], "type": "bridge", "name": "br-ex", "parent": "boot", "bridge_type": "ovs"}
+    for links in (
+        [{"subnet": SUBNET, "mode": "auto"}],
+        [{"subnet": SUBNET, "mode": "dhcp"}],
+        [{"subnet": SUBNET, "mode": "static", "ip_address": "10.42.3.4"}],
+        [],
+    ):
+        assert run("maas_interface", {**options, "links": links})["changed"]
+        assert not run("maas_interface", {**options, "links": links})["changed"], links
+        machine = api.get("machines/", hostname="compute0")[0]
+        found = next(i for i in machine["interface_set"] if i["name"] == "br-ex")["links"]
+        assert [link["mode"] for link in found if link["mode"] != "link_up"] == [link["mode"] for link in links]
