@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from aiohttp import web
 
-from lab.errors import BARE_JSON, BARE_TEXT, TEXT, ApiError, bad, forbidden
+from lab.errors import BARE_JSON, BARE_TEXT, TEXT, ApiError, bad, forbidden, invalid
 from lab.faces.maas import handlers
-from lab.faces.maas.body import JsonFields, collect, parse
+from lab.faces.maas.body import JsonFields, Unreadable, collect, parse
 from lab.faces.maas.call import Call, Reply
 from lab.faces.maas.oauth import OAuth
 from lab.faces.maas.registry import PREFIX, REGISTRY, Action, Handler
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 HTML = "text/html; charset=utf-8"
 METHODS = ("GET", "POST", "PUT", "DELETE")
-# Anonymous requests for these meet a handler that cannot read, not a closed door.
-NO_ANONYMOUS_READ = ("machines/", "nodes/", "devices/", "rackcontrollers/", "regioncontrollers/", "files/")
 BAD_LOGIN = {"__all__": ["Please enter a correct username and password. Note that both fields may be case-sensitive."]}
 assert handlers.__all__
 
@@ -123,11 +121,13 @@ class Face:
         user = self.oauth.user(request.headers.get("Authorization", ""), request.method, f"{base}{path}", signed)
         if op is None and request.method == "POST":
             op = fields.get("op")
-        action = self._action(handler, request.method, op, user, rest)
+        action = self._action(handler, request.method, op, user)
         self._format(pairs)
         call = Call(self.maas, self.render, user, params, Fields(collect([p for p in pairs if p[0] != "op"])), self._without_op(fields), base)
         if action.admin is not None and not call.admin:
             raise forbidden(action.admin)
+        if isinstance(fields, Unreadable) and action.op is None:
+            raise invalid({})
         return self._success(action.function(call))
 
     def _fields(self, request: web.Request, body: bytes, entry: dict[str, Any]) -> Fields:
@@ -156,7 +156,7 @@ class Face:
             return f"{head}{slash}", tail[3:]
         return path, op
 
-    def _action(self, handler: Handler, method: str, op: str | None, user: str | None, path: str) -> Action:
+    def _action(self, handler: Handler, method: str, op: str | None, user: str | None) -> Action:
         """The action for this method and operation; raises what the region answers when there is none, or not for this user."""
         unknown = bad(f"Unrecognised signature: method={method} op={op}")
         if user is None and not handler.open_to_all:
@@ -165,8 +165,6 @@ class Face:
                 if action is None:
                     raise unknown
                 return action
-            if path in NO_ANONYMOUS_READ:
-                raise unknown
             if handler.locked:
                 raise forbidden("User is not allowed access to this API.")
             raise ApiError(401, "Forbidden", BARE_TEXT)

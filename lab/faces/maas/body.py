@@ -16,6 +16,10 @@ class JsonFields(Fields):
     """Fields of a JSON body, which some operations of the region cannot read."""
 
 
+class Unreadable(Fields):
+    """A body of a kind that no form reads."""
+
+
 def parse(content_type: str, body: bytes) -> Fields:
     """The fields of a body; text and unknown kinds carry none."""
     kind = content_type.partition(";")[0].strip().lower()
@@ -29,7 +33,7 @@ def parse(content_type: str, body: bytes) -> Fields:
         except ValueError:
             raise ApiError(400, "Bad Request", BARE_TEXT) from None
         return JsonFields(data if isinstance(data, dict) else {})
-    return Fields()
+    return Unreadable() if body and kind else Fields()
 
 
 def collect(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:

@@ -36,12 +36,15 @@ RESERVED = "This method is reserved for admin users."
 class Handler:
     """A resource: its name in the description, its path, and its actions."""
 
-    def __init__(self, name: str, path: str, anonymous: Handler | None = None, open_to_all: bool = False, since: str = "3.5", locked: bool = False):
+    def __init__(self, name: str, path: str, anonymous: Handler | None = None, open_to_all: bool = False, since: str = "3.5", locked: bool = False,
+                 hidden: bool = False):
         self.name = name
         self.path = path
         self.anonymous = anonymous
         self.open_to_all = open_to_all
         self.since = since
+        self.hidden = hidden
+        """Whether the description keeps silent about it."""
         self.locked = locked
         """Whether anonymous requests get 403 and not 401 (one handler of the region is like that)."""
         self.params = re.findall(r"{(\w+)}", path)
@@ -111,6 +114,8 @@ class Registry:
         """The description that clients build themselves from."""
         resources, anonymous, authenticated = [], [], []
         for handler in sorted(self.available(personality), key=lambda handler: handler.name):
+            if handler.hidden:
+                continue
             own = handler.describe(base)
             auth, anon = (None, own) if handler.open_to_all else (own, None)
             if handler.anonymous is not None:

@@ -190,7 +190,7 @@ class Render:
         return {
             "name": script["name"], "title": title, "description": title, "tags": script["tags"], "hardware_type": hardware[0],
             "parallel": script["parallel"], "results": {name: {"title": name, "description": name} for name in script.get("results", [])},
-            "parameters": {name: {"type": name if name in ("storage", "interface", "url") else "string"} for name in script.get("parameters", [])},
+            "parameters": script.get("parameters", {}),
             "packages": {"apt": script["apt"]} if "apt" in script else {}, "timeout": script["timeout"], "destructive": script.get("destructive", False),
             "default": True, "for_hardware": [], "may_reboot": False, "recommission": False,
             "apply_configured_networking": script.get("apply_configured_networking", False), "type_name": kind[1], "hardware_type_name": hardware[1],
@@ -226,15 +226,14 @@ class Render:
     def partition(self, node: Row, disk: Row, row: Row) -> Row:
         return {
             "uuid": row["uuid"], "size": row["size"], "bootable": row["bootable"], "tags": list(row["tags"]), "id": row["id"], "type": "partition",
-            "filesystem": row["filesystem"], "used_for": self._used_for(row), "device_id": disk["id"],
+            "filesystem": self.maas.storage.shown(node, row), "used_for": self._used_for(node, row), "device_id": disk["id"],
             "path": f"/dev/disk/by-dname/{disk['name']}-part{row['index']}", "system_id": node["system_id"],
             "resource_uri": f"{PREFIX}nodes/{node['system_id']}/blockdevices/{disk['id']}/partition/{row['id']}",
         }
 
-    @staticmethod
-    def _used_for(row: Row) -> str:
-        filesystem = row["filesystem"]
-        if filesystem:
+    def _used_for(self, node: Row, row: Row) -> str:
+        filesystem = self.maas.storage.shown(node, row)
+        if filesystem and filesystem["fstype"] != "lvm-pv":
             at = f" mounted at {filesystem['mount_point']}" if filesystem["mount_point"] else ""
             return f"{filesystem['fstype']} formatted filesystem{at}"
         if row.get("group") and "bootable" in row:
@@ -246,9 +245,9 @@ class Render:
         physical = row["type"] == "physical"
         body: Row = {"firmware_version": "1.0"} if physical else {}
         return {
-            **body, "name": row["name"], "model": row["model"], "type": row["type"], "used_for": self._used_for(row), "tags": list(row["tags"]),
+            **body, "name": row["name"], "model": row["model"], "type": row["type"], "used_for": self._used_for(node, row), "tags": list(row["tags"]),
             "system_id": node["system_id"], "numa_node": 0 if physical else None, "storage_pool": None, "uuid": row["uuid"], "used_size": used(row),
-            "partitions": [self.partition(node, row, partition) for partition in row["partitions"]], "filesystem": row["filesystem"],
+            "partitions": [self.partition(node, row, partition) for partition in row["partitions"]], "filesystem": self.maas.storage.shown(node, row),
             "serial": row["serial"], "size": row["size"], "block_size": row["block_size"], "id": row["id"],
             "id_path": f"/dev/disk/by-id/{row['wwn']}" if row["wwn"] else None, "partition_table_type": row["table"],
             "path": f"/dev/disk/by-dname/{row['name']}", "available_size": available(row),

@@ -123,11 +123,17 @@ class MaasWorld:
         if self.rack.controller.get("auto_import") and self.config.get("boot_images_auto_import"):
             self.images.start_import()
 
+    def http_up(self) -> None:
+        """The region answers at once; its rack is still away."""
+        if self.engine.cancel("maas.http_ready"):
+            self._http_ready()
+            self.engine.cancel("maas.rack_ready")
+
     def settle(self) -> None:
         """Everything that a region does after ``init``, at once."""
-        for name, step in (("maas.http_ready", self._http_ready), ("maas.rack_ready", self._rack_ready)):
-            if self.engine.cancel(name):
-                step()
+        self.http_up()
+        if not self.state["region"]["rack"]:
+            self._rack_ready()
 
     # -- users ----------------------------------------------------------------------------------------------------------------
     def create_admin(self, username: str, password: str, email: str) -> None:
@@ -177,6 +183,17 @@ class MaasWorld:
         storage = ",".join(f"disk{number}:{size}" for number, size in enumerate(disks))
         fields = Fields({"hostname": hostname, "cores": cores, "memory": memory, "storage": storage})
         return self.vm_hosts.compose(host, fields, host["created_by"])
+
+    def container_address(self, system_id: str, hostname: str) -> str:
+        """An address beside the machine's own for a container on it (what Juju registers as a device)."""
+        subnet = self.subnets.holding(self.machines.get(system_id)["ip"])
+        held = self.state.setdefault("containers", {})
+        held[hostname] = held.get(hostname) or self.subnets.free_address(subnet)
+        self.engine.touch()
+        return held[hostname]
+
+    def container_release(self, hostname: str) -> None:
+        self.state.setdefault("containers", {}).pop(hostname, None)
 
     def on_deployed(self, callback: Callable[[Row], None]) -> None:
         self._callbacks["deployed"].append(callback)

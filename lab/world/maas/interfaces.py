@@ -194,7 +194,9 @@ class Interfaces(Part):
             row = self.maas.vlans.table.find(fields.text("vlan")) if fields.get("vlan") else None
             if fields.get("vlan") and row is None:
                 errors["vlan"] = NO_CHOICE
-            values["vlan"] = row["id"] if row else None
+            if not any(child["type"] in ("bridge", "bond") for child in self.children(node, nic)):
+                # Below a bridge or a bond the VLAN is that one's.
+                values["vlan"] = row["id"] if row else None
         field = "parents" if nic["type"] == "bond" else "parent"
         if field in fields and nic["type"] != "physical":
             parents = self._parents(node, fields.list(field), errors, field)
@@ -345,6 +347,9 @@ class Interfaces(Part):
         check_network(node, "disconnect")
         self._clear(node, nic)
         nic["vlan"] = None
+        if nic["type"] == "bridge":
+            for parent in nic["parents"]:
+                self.find(node, str(parent))["vlan"] = None
         self.engine.touch()
         return nic
 

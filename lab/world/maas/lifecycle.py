@@ -13,18 +13,19 @@ from typing import Any
 from lab.errors import ApiError, conflict, forbidden, invalid
 from lab.world.maas import scripts, states
 from lab.world.maas.base import Fields, Part, Row
-from lab.world.maas.config import choices
+from lab.world.maas.config import SETTINGS, choices
 from lab.world.maas.nodes import FAILED, PASSED, PENDING, RUNNING, SKIPPED, UNKNOWN
 from lab.world.maas.scripts import chosen
 
-# Parts of an installation: share of the time at which it begins, status action, INFO event, DEBUG text.
-INSTALL = [
-    (0.30, "", None, "'curtin' curtin command install"),
-    (0.35, "cmd-install/stage-partitioning", "Configuring storage", "'curtin' curtin command install: configuring storage"),
-    (0.50, "cmd-install/stage-extract", "Installing OS", "'curtin' curtin command install: writing install sources to disk"),
-    (0.70, "cmd-install/stage-curthooks", "Configuring OS", "'curtin' curtin command install: configuring installed system"),
-    (0.85, None, None, None),
-    (1.00, "", "Deployed", None),
+# Parts of an installation: share of the time at which it begins, status action, INFO event, DEBUG texts.
+INSTALL: list[tuple[float, str | None, str | None, list[str]]] = [
+    (0.30, "", None, ["'curtin' curtin command install", "'cloudinit' searching for local datasources"]),
+    (0.35, "cmd-install/stage-partitioning", "Configuring storage", ["'curtin' curtin command install: configuring storage"]),
+    (0.50, "cmd-install/stage-extract", "Installing OS", ["'curtin' curtin command install: writing install sources to disk"]),
+    (0.68, None, None, ["'curtin' curtin command install: configuring network"]),
+    (0.70, "cmd-install/stage-curthooks", "Configuring OS", ["'curtin' curtin command install: configuring installed system"]),
+    (0.85, None, None, []),
+    (1.00, "", "Deployed", []),
 ]
 NO_ADDRESS = "Node has no address family in common with the server"
 NO_ROOT = "Mount the root '/' filesystem to be able to deploy this node."
@@ -100,7 +101,7 @@ class Lifecycle(Part):
         before = (machine["status"], machine["owner"])
         self._by(machine, "starting node commissioning", user, fields.get("comment"))
         skip_bmc = fields.flag("skip_bmc_config") or machine["power_type"] == "manual"
-        self.maas.results.new(machine, "commissioning", [(name, {}) for name in sorted(wanted)])
+        self.maas.results.new(machine, "commissioning", [(name, self._parameters(name)) for name in sorted(wanted)])
         machine.update(commissioning_status=PENDING, owner=user, previous_status=machine["status"], enable_ssh=fields.flag("enable_ssh"),
                        error_description="")
         self._pend_tests(machine, tests)
@@ -116,8 +117,10 @@ class Lifecycle(Part):
         self.set_status(machine, states.COMMISSIONING)
         try:
             self.maas.power.driver(machine)
-        except ApiError:
+        except ApiError as error:
             self._revert(machine, user, *before)
+            if error.status == 503:
+                machine["power_state"] = "unknown"
             raise
         self.maas.power.switch(machine, "on")
         self._expect(machine)
@@ -126,6 +129,15 @@ class Lifecycle(Part):
         seconds = self.engine.duration("vm_commissioning" if machine["vm_host"] else "commissioning")
         count = len(self.maas.results.current(machine, "commissioning")["results"])
         self._step("commission", machine, seconds * BOOT_SHARE, index=0, pace=seconds * (1 - BOOT_SHARE) / (2 * count))
+
+    def _parameters(self, name: str) -> dict[str, Any]:
+        """What a script is started with: the settings of the same names, where they have a value."""
+        found = {}
+        for parameter, spec in scripts.BY_NAME[name][1].get("parameters", {}).items():
+            value = self.maas.config.get(parameter) if parameter in SETTINGS else None
+            if value:
+                found[parameter] = {**spec, "value": value}
+        return found
 
     def _words(self, fields: Fields, name: str) -> list[str]:
         return [word for text in fields.list(name) for word in text.split(",") if word]
@@ -146,12 +158,10 @@ class Lifecycle(Part):
 
     def _pend_tests(self, machine: Row, names: list[str]) -> None:
         """Results for tests to come: for each disk that is known, or for disks still to be found."""
-        machine["testing_status"] = PENDING if names else UNKNOWN
-        machine["storage_test_status"] = UNKNOWN
         if not names:
-            if machine["results"]["testing"] is not None:
-                machine["testing_status"] = UNKNOWN
+            # What earlier tests found stands.
             return
+        machine.update(testing_status=PENDING, storage_test_status=UNKNOWN)
         entries: list[tuple[str, dict[str, Any]]] = []
         for name in names:
             if scripts.BY_NAME[name][1]["hardware"] == "storage":
@@ -172,7 +182,9 @@ class Lifecycle(Part):
         text = (f"({user}) - Aborting COMMISSIONING and reverting to {states.NAMES[status].upper()}. "
                 "Unable to power control the node. Please check power credentials.")
         self.maas.events.add(machine, "Failed to query node's BMC", text, "WARNING")
-        machine.update(commissioning_status=UNKNOWN, testing_status=UNKNOWN, storage_test_status=UNKNOWN)
+        machine["commissioning_status"] = UNKNOWN
+        if machine["testing_status"] == PENDING:
+            machine.update(testing_status=UNKNOWN, storage_test_status=UNKNOWN)
         self.set_status(machine, status)
 
     def _commission_step(self, system_id: str, run: int, index: int, pace: float) -> None:
@@ -340,7 +352,7 @@ class Lifecycle(Part):
     # -- allocation and deployment ---------------------------------------------------------------------------------------------
     def acquire(self, machine: Row, user: str, agent_name: str = "", comment: str | None = None) -> None:
         self._by(machine, "acquiring node", user, comment)
-        machine.update(owner=user, agent_name=agent_name)
+        machine.update(owner=user, agent_name=agent_name, acquired=True)
         self.set_status(machine, states.ALLOCATED, f"(to {user})")
 
     def deploy(self, machine: Row, fields: Fields, user: str) -> None:
@@ -427,19 +439,19 @@ class Lifecycle(Part):
             self.engine.log("deployed", machine=machine["hostname"], ip=machine["ip"])
             self.maas.tell("deployed", machine)
             return
-        if debug:
-            self.maas.events.add(machine, "Node installation", debug, "DEBUG")
         if info:
             self.maas.events.add(machine, info, action=action)
-        if index == 0:
-            self.maas.results.move(machine, result, RUNNING)
+        for number, text in enumerate(debug):
+            self.maas.events.add(machine, "Node installation", text, "DEBUG")
+            if index == number == 0:
+                self.maas.results.move(machine, result, RUNNING)
         if info == "Installing OS":
             fault = self.engine.fault("deploy_failed", machine=machine["hostname"])
             if fault:
                 self.maas.results.move(machine, result, FAILED, fault.get("output", ""))
                 self.fail(machine, INSTALL_FAILED)
                 return
-        if info is None and debug is None:
+        if info is None and not debug:
             machine["netboot"] = False
             self.maas.host_ready(machine)
             self.maas.results.move(machine, result, PASSED)
@@ -447,7 +459,8 @@ class Lifecycle(Part):
 
     def adopt_deployed(self, machine: Row, user: str) -> None:
         """A machine that runs already is declared as deployed."""
-        machine["owner"] = user
+        machine.update(owner=user, acquired=True, commissioning_status=PENDING)
+        self.maas.results.new(machine, "commissioning", [])
         self.set_status(machine, states.DEPLOYED)
 
     # -- release ------------------------------------------------------------------------------------------------------------
@@ -489,13 +502,14 @@ class Lifecycle(Part):
         machine.update(osystem="", distro_series="", hwe_kernel=None, agent_name="", netboot=True, user_data="", owner_data={},
                        ephemeral_deploy=False)
         machine["results"]["installation"] = None
-        was_on = machine["status"] not in (states.ALLOCATED, states.RESERVED)
+        machine["acquired"] = False
         seconds = self.engine.duration("releasing")
         self.maas.events.add(machine, "Releasing")
-        if not was_on or machine["power_type"] == "manual" or not seconds:
+        if machine["power_type"] == "manual":
+            machine["power_state"] = "unknown"
+        if machine["power_state"] != "on" or not seconds:
+            # Nothing runs that would have to be switched off first.
             self._released(machine)
-            if was_on:
-                self._power(machine, "off")
             return
         self.set_status(machine, states.RELEASING)
         self._power(machine, "off")
@@ -527,7 +541,7 @@ class Lifecycle(Part):
         self._begin(machine)
         if machine["status"] in (states.DEPLOYED, states.DEPLOYING):
             self.maas.tell("released", machine)
-        machine.update(owner=None, error_description=fields.text("comment") or fields.text("error_description"), osystem="", distro_series="",
+        machine.update(owner=None, acquired=False, error_description=fields.text("comment") or fields.text("error_description"), osystem="", distro_series="",
                        hwe_kernel=None)
         self.maas.interfaces.unassign(machine)
         self.set_status(machine, states.BROKEN)
@@ -565,7 +579,7 @@ class Lifecycle(Part):
         self._begin(machine)
         self.maas.events.add(machine, "Entering rescue mode")
         self.set_status(machine, states.ENTERING_RESCUE_MODE)
-        self.maas.power.switch(machine, "on")
+        self.maas.power.switch(machine, "on", by_hand=True)
         self._expect(machine)
         self._step("rescue", machine, self.engine.duration("rescue"))
 

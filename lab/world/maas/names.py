@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import random
 
-FIRST = ["able", "apt", "brave", "brisk", "calm", "clever", "daring", "eager", "fair", "fleet", "fond", "glad", "golden", "grand", "honest", "keen", "kind", "lively", "loyal", "mellow", "merry", "neat", "noble", "quick"]
-SECOND = ["adder", "bison", "crane", "dingo", "eagle", "egret", "ferret", "finch", "gecko", "heron", "ibex", "jackal", "koala", "lemur", "marmot", "newt", "otter", "panda", "quail", "raven", "stoat", "tapir"]
+FIRST = (
+    "able", "apt", "brave", "brisk", "calm", "clever", "daring", "eager", "fair", "fleet", "fond", "glad", "golden", "grand",
+    "honest", "keen", "kind", "lively", "loyal", "mellow", "merry", "neat", "noble", "quick",
+)
+SECOND = (
+    "adder", "bison", "crane", "dingo", "eagle", "egret", "ferret", "finch", "gecko", "heron", "ibex", "jackal", "koala", "lemur",
+    "marmot", "newt", "otter", "panda", "quail", "raven", "stoat", "tapir",
+)
 ID_LETTERS = "3468abcdefghkmnpqrstwxy"
 
 

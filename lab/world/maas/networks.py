@@ -407,9 +407,8 @@ class Subnets(Part):
         if mac in leases:
             return leases[mac]
         held = set(leases.values())
-        for start, end, kind in self.blocks(row):
-            if kind != "dynamic":
-                continue
+        dynamic = [(start, end) for start, end, kind in self.blocks(row) if kind == "dynamic"]
+        for start, end in sorted(dynamic, key=lambda block: block[0] - block[1]):
             # The first address of the range stays free: a DHCP server's probes skip it in the recordings too.
             number = start + 1 if end > start else start
             for candidate in range(min(number + len(held), end), end + 1):

@@ -29,7 +29,7 @@ class Nodes(Part):
             "power_type": "", "power_parameters": {}, "power_state": "unknown", "powered": "off",
             "status": NEW, "status_name": NAMES[NEW], "previous_status": NEW, "status_message": None, "status_action": None,
             "owner": None, "owner_data": {}, "agent_name": "", "osystem": "", "distro_series": "", "hwe_kernel": None, "min_hwe_kernel": "",
-            "netboot": True, "locked": False, "error_description": "", "ephemeral_deploy": False, "enable_hw_sync": False,
+            "netboot": True, "locked": False, "acquired": False, "error_description": "", "ephemeral_deploy": False, "enable_hw_sync": False,
             "cpu_count": 0, "cpu_speed": 0, "memory": 0, "swap_size": None, "hardware": None, "hardware_uuid": None,
             "interfaces": [], "boot_interface": None, "gateway_link": None, "disks": [], "boot_disk": None, "volume_groups": [], "layout": None,
             "commissioning_status": UNKNOWN, "testing_status": UNKNOWN, "storage_test_status": UNKNOWN,
@@ -58,7 +58,8 @@ class Nodes(Part):
         node["cpu_count"] = hardware["cpu"]
         node["cpu_speed"] = hardware["cpu_speed"]
         node["memory"] = hardware["memory"]
-        node["hardware"] = {"serial": hardware.get("serial") or f"SN{node['system_id'].upper()}", "virtual": bool(hardware.get("virtual"))}
+        serial = hardware.get("serial") or f"SN{node['system_id'].upper()}"
+        node["hardware"] = {"serial": serial, "virtual": bool(hardware.get("virtual")) and hardware.get("vendor") != "server"}
         node["hardware_uuid"] = str(uuid.uuid5(uuid.NAMESPACE_DNS, node["hardware"]["serial"]))
         self._inspect_nics(node, hardware.get("nics") or [])
         self._inspect_disks(node, hardware["disks"])
@@ -78,7 +79,8 @@ class Nodes(Part):
                 nic["name"] = spec["name"]
             nic.update(vendor="Intel Corporation", product="Ethernet Controller X550", firmware_version="0x80000aee",
                        link_connected=spec.get("connected", True))
-            nic["speed"] = nic["link_speed"] = 10000 if nic["link_connected"] else 0
+            nic["speed"] = 10000
+            nic["link_speed"] = 10000 if nic["link_connected"] else 0
         for nic in node["interfaces"]:
             if nic["type"] == "physical" and nic["vendor"] is None:
                 nic.update(vendor="Intel Corporation", product="Ethernet Controller X550", firmware_version="0x80000aee", speed=10000,

@@ -124,9 +124,12 @@ class Power(Part):
             return found["hostname"] if found and wrong is None else None
         return machine["rack"] if machine["power_type"] else None
 
-    def switch(self, machine: Row, state: str) -> None:
-        """Switch a machine whose driver was checked; the region learns the new state a moment later."""
-        if machine["power_type"] == "manual":
+    def switch(self, machine: Row, state: str, by_hand: bool = False) -> None:
+        """Switch a machine whose driver was checked; the region learns the new state a moment later.
+
+        A manual one is switched by a person; only rescue mode believes that this person is quick (``by_hand``).
+        """
+        if machine["power_type"] == "manual" and not by_hand:
             return
         self.engine.after(1, "maas.power_done", system_id=machine["system_id"], state=state)
 
@@ -145,7 +148,6 @@ class Power(Part):
         machine["powered"] = state
         if machine["power_state"] != state:
             machine["power_state"] = state
-            self.maas.events.add(machine, f"Powered {state}" if state == "on" else "Powered off", level="DEBUG")
         self.engine.touch()
 
     def cut(self, machine: Row) -> None:

@@ -99,6 +99,9 @@ RULES = {
         frozenset({READY, FAILED_TESTING}), "Machine must be in a ready or failed testing state to restore storage configuration.",
     ),
 }
+# States of a machine that was given to someone: it shows the filesystems of its owner, which acquiring made.
+GIVEN = frozenset({ALLOCATED, DEPLOYING, DEPLOYED, FAILED_DEPLOYMENT, RELEASING, FAILED_RELEASING, DISK_ERASING, FAILED_DISK_ERASING, TESTING,
+                   FAILED_TESTING}) | RESCUES
 # Changes of interfaces, by the words of the refusal.
 NETWORK = frozenset({NEW, READY, ALLOCATED, BROKEN, FAILED_TESTING})
 # Changes of disks.

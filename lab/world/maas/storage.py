@@ -10,7 +10,7 @@ from lab.errors import invalid, missing
 from lab.world.maas.base import Fields, Part, Row
 from lab.world.maas.config import LAYOUTS, choices
 from lab.world.maas.networks import REQUIRED
-from lab.world.maas.states import check, check_storage
+from lab.world.maas.states import GIVEN, check, check_storage
 
 MIB = 1024 * 1024
 BLOCK = 4 * MIB
@@ -71,8 +71,15 @@ class Storage(Part):
     def boot(self, node: Row) -> Row | None:
         return next((disk for disk in node["disks"] if disk["id"] == node["boot_disk"]), None)
 
+    @staticmethod
+    def shown(node: Row, holder: Row) -> Row | None:
+        """The filesystem of a disk or partition as it counts in the machine's state."""
+        return None if node["status"] in GIVEN and not node["acquired"] else holder["filesystem"]
+
     def has_root(self, node: Row) -> bool:
         holders = list(node["disks"]) + [p for disk in node["disks"] for p in disk["partitions"]]
+        if node["status"] in GIVEN and not node["acquired"]:
+            return False
         return any(h["filesystem"] and h["filesystem"]["mount_point"] == "/" for h in holders)
 
     # -- layouts ----------------------------------------------------------------------------------------------------------
@@ -106,6 +113,7 @@ class Storage(Part):
             group = {"id": self.engine.number("maas.volume_groups"), "name": "vgroot", "uuid": self._uuid()}
             node["volume_groups"].append(group)
             partition["group"] = group["name"]
+            partition["filesystem"] = {"fstype": "lvm-pv", "label": None, "uuid": self._uuid(), "mount_point": None, "mount_options": None}
             node["disks"].append(self.new(
                 "vgroot-lvroot", partition["size"] - BLOCK, None, None, [], "virtual", block_size=4096, filesystem=root, uuid=self._uuid(),
                 group=group["id"]))

@@ -13,7 +13,18 @@ from lab.world.maas.base import Fields, Part, Row, Table
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 SYSTEM_USER = "MAAS"
 # What the region's database conflict page says once its retries are used up (a user that exists already).
-CONFLICT_PAGE = "<!DOCTYPE html><html><head><title>Error: Conflict error</title></head><body><h1>Conflict error.</h1></body></html>"
+CONFLICT_PAGE = """<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
+  <head>
+    <title>Error: Conflict Error</title>
+  </head>
+  <body>
+    <h2 class="p-heading--four">
+      Conflict error. Try your request again, as it will most likely succeed.
+    </h2>
+  </body>
+</html>
+"""
 SSH_TYPES = re.compile(r"\A(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-\S+)\Z")
 
 

@@ -35,16 +35,12 @@ class VmHosts(Part):
         elif not fields.get("power_address"):
             errors["power_address"] = REQUIRED
         values = self._clean(fields, None, errors)
-        address = fields.text("power_address")
-        if not errors and any(row["parameters"]["power_address"] == address and row["parameters"].get("project") == fields.get("project")
-                              for row in self.table):
-            errors["__all__"] = f"A pod with power address '{address}' already exists."
         if errors:
             raise invalid(errors)
         fault = self.engine.fault("vm_host_5xx")
         if fault:
             raise ApiError(int(fault.get("status", 503)), fault.get("text", "Unable to communicate with LXD."))
-        parameters: Row = {"power_address": address}
+        parameters: Row = {"power_address": fields.text("power_address")}
         if kind == "lxd":
             parameters["project"] = fields.text("project", "default")
             for name in ("certificate", "key", "password"):
@@ -52,7 +48,7 @@ class VmHosts(Part):
                     parameters[name] = fields.text(name)
         taken = {row["name"] for row in self.table}
         row = self.table.add(
-            type=kind, parameters=parameters, tags=["pod-console-logging"] if kind == "lxd" else [], cpu_over_commit_ratio=1.0,
+            type=kind, parameters=parameters, tags=["pod-console-logging"], cpu_over_commit_ratio=1.0,
             memory_over_commit_ratio=1.0, default_macvlan_mode=None, zone=1, pool=0, name=names.petname(self.engine.random, taken), version="",
             size=None, host=None, architectures=[], capabilities=[], created_by=user)
         row.update(values)

@@ -36,7 +36,10 @@ def accept_anonymously(call: Call) -> Any:
 @machines.read()
 def list_machines(call: Call) -> Any:
     """All machines that pass the filters; only those are rendered."""
-    return [call.render.machine(row) for row in call.maas.selecting.filtered(call.maas.machines(), call.query)]
+    rows = call.maas.machines()
+    if not call.admin:
+        rows = [row for row in rows if row["owner"] in (None, call.user)]
+    return [call.render.machine(row) for row in call.maas.selecting.filtered(rows, call.query)]
 
 
 @machines.create()
@@ -99,7 +102,10 @@ def delete_machine(call: Call) -> None:
 
 def _before(row: Any) -> dict[str, Any]:
     """Keys that a reply still shows as they were: the change comes after the answer."""
-    return {name: row[name] for name in ("status", "status_name")}
+    shown = {name: row[name] for name in ("status", "status_name", "commissioning_status", "testing_status", "storage_test_status")}
+    if row["status"] == states.TESTING:
+        shown["owner"] = row["owner"]
+    return shown
 
 
 @machine.post("commission", admin="")
@@ -121,7 +127,7 @@ def abort(call: Call) -> Any:
     row = call.node
     before = _before(row)
     call.maas.lifecycle.abort(row, call.data, call.user)
-    return call.render.machine(row, **before)
+    return call.render.machine({**row, **before})
 
 
 @machine.post("deploy")

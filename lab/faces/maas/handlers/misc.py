@@ -86,4 +86,6 @@ for _name, _path in (
     ("DHCPSnippetsHandler", "dhcp-snippets/"), ("CommissioningScriptsHandler", "commissioning-scripts/"),
 ):
     _empty(REGISTRY.add(_name, _path))
+anonymous_files = Handler("AnonFilesHandler", "files/")
+_empty(REGISTRY.add("FilesHandler", "files/", anonymous=anonymous_files, hidden=True))
 _empty(REGISTRY.add("ReservedIpsHandler", "reservedips/", since="3.7"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.errors import forbidden
+from lab.errors import BARE_TEXT, ApiError, forbidden
 from lab.faces.maas.call import Call
 from lab.faces.maas.registry import REGISTRY
 
@@ -12,6 +12,7 @@ fabrics = REGISTRY.add("FabricsHandler", "fabrics/")
 fabric = REGISTRY.add("FabricHandler", "fabrics/{id}/")
 vlans = REGISTRY.add("VlansHandler", "fabrics/{fabric_id}/vlans/")
 vlan = REGISTRY.add("VlanHandler", "fabrics/{fabric_id}/vlans/{vid}/")
+vlan_by_id = REGISTRY.add("VlanHandler", "vlans/{id}/", hidden=True)
 subnets = REGISTRY.add("SubnetsHandler", "subnets/")
 subnet = REGISTRY.add("SubnetHandler", "subnets/{id}/")
 spaces = REGISTRY.add("SpacesHandler", "spaces/")
@@ -76,6 +77,35 @@ def delete_vlan(call: Call) -> None:
     call.maas.vlans.delete(_vlan(call))
 
 
+def _as_sent(call: Call, row: Any) -> Any:
+    """A subnet as a form leaves it: no gateway is an empty text there, and null in reads."""
+    body = call.render.subnet(row)
+    body["gateway_ip"] = body["gateway_ip"] or ""
+    return body
+
+
+def _vlan_by_id(call: Call) -> Any:
+    row = call.maas.vlans.table.find(call.params["id"])
+    if row is None:
+        raise ApiError(404, "VLAN with specified ID does not exist.", BARE_TEXT)
+    return row
+
+
+@vlan_by_id.read()
+def read_vlan_by_id(call: Call) -> Any:
+    return call.render.vlan(_vlan_by_id(call))
+
+
+@vlan_by_id.update(admin="")
+def update_vlan_by_id(call: Call) -> Any:
+    return call.render.vlan(call.maas.vlans.update(_vlan_by_id(call), call.data))
+
+
+@vlan_by_id.delete(admin="")
+def delete_vlan_by_id(call: Call) -> None:
+    call.maas.vlans.delete(_vlan_by_id(call))
+
+
 @subnets.read()
 def list_subnets(call: Call) -> Any:
     return [call.render.subnet(row) for row in call.maas.subnets.table]
@@ -83,11 +113,7 @@ def list_subnets(call: Call) -> Any:
 
 @subnets.create(admin="")
 def create_subnet(call: Call) -> Any:
-    body = call.render.subnet(call.maas.subnets.create(call.data))
-    if body["gateway_ip"] is None:
-        # As the form left it; reads show null.
-        body["gateway_ip"] = ""
-    return body
+    return _as_sent(call, call.maas.subnets.create(call.data))
 
 
 @subnet.read()
@@ -97,7 +123,7 @@ def read_subnet(call: Call) -> Any:
 
 @subnet.update(admin="")
 def update_subnet(call: Call) -> Any:
-    return call.render.subnet(call.maas.subnets.update(call.maas.subnets.get(call.params["id"]), call.data))
+    return _as_sent(call, call.maas.subnets.update(call.maas.subnets.get(call.params["id"]), call.data))
 
 
 @subnet.delete(admin="")

@@ -179,7 +179,9 @@ def _disk(call: Call, key: str = "id") -> tuple[Any, Any]:
 @disks.read()
 def list_disks(call: Call) -> Any:
     row = any_node(call)
-    return [call.render.disk(row, entry) for entry in row["disks"]]
+    shown = [call.render.disk(row, entry) for entry in row["disks"]]
+    # The list has a key less than everything else that shows a disk.
+    return [{name: value for name, value in entry.items() if name != "firmware_version"} for entry in shown]
 
 
 @disk.read()
