@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import duration
+from ansible_collections.stratus.cloud.plugins.plugin_utils import progress
 
 HEARTBEAT = 60
 
@@ -72,5 +71,4 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _progress(task_vars):
-        wanted = task_vars.get("stratus_progress", os.environ.get("STRATUS_PROGRESS", True))
-        return boolean(wanted, strict=False)
+        return progress.wanted(task_vars)

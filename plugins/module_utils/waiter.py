@@ -53,6 +53,7 @@ class Outcome:
     last_fault: str | None = None
     # False when a slice of the wait ended and the wait itself did not.
     finished: bool = True
+    line: str = ""
     lines: list = field(default_factory=list)
 
     def counts(self):
@@ -171,6 +172,7 @@ class Waiter:
                 raise WaitTimeout(self._timeout_text(names, outcome), outcome)
             if slice_end is not None and self.clock() >= slice_end:
                 outcome.finished = False
+                outcome.line = heartbeat_line(self._texts(outcome), set(outcome.done), len(names), elapsed, self.timeout, self.goal)
                 return outcome
             if changed:
                 self.pace.changed()
@@ -201,7 +203,9 @@ class Waiter:
             before = outcome.states.get(name, ABSENT)
             if name in outcome.states and self.show(before) != self.show(state):
                 changed = True
-                self._line(outcome, f"{name}: {self.show(before)} -> {self.show(state)} ({duration(elapsed)})")
+                # What a thing is at the first look is no change.
+                if outcome.polls > 1 or before != ABSENT:
+                    self._line(outcome, f"{name}: {self.show(before)} -> {self.show(state)} ({duration(elapsed)})")
             outcome.states[name] = state
         return changed
 

@@ -107,5 +107,5 @@ def wait_ready(client, params, clock=time.monotonic, sleep=time.sleep, emit=None
     )
     outcome = waiter.run(["region"], poll, lambda name, state: DONE if state == READY else PENDING)
     if not outcome.finished:
-        return dict(unfinished=True, resume=dict(elapsed=outcome.waited), progress=outcome.lines, changed=False)
+        return dict(unfinished=True, resume=dict(elapsed=outcome.waited, line=outcome.line), progress=outcome.lines, changed=False)
     return dict(last, changed=False, waited=round(outcome.waited, 1), progress=outcome.lines)

@@ -118,6 +118,7 @@ HINTS = {
     "is not a valid commissioning_distro_series": "The image of that release has to be imported first (maas_boot_resources)",
     "dhcp can only be turned on when a dynamic IP range is defined": "Create one with maas_ip_range first",
     "Unable to connect to any rack controller": "Look at the rack controller: `snap services maas`, `maas status`",
+    "Could not authenticate with node's BMC": "Check power_user and power_pass",
     "Could not contact node's BMC": "Check power_address and that the rack controller reaches it",
     "Unconfigured power type": "Give power_type and power_parameters with maas_machine",
     "Mount the root '/' filesystem": "Give it a storage layout with maas_storage_layout, or commission it again",

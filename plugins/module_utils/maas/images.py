@@ -133,7 +133,7 @@ def ensure_imported(client, params, clock=time.monotonic, sleep=time.sleep, emit
         started = True
     result = dict(
         changed=start or started,
-        diff=dict(before=before if start else {}, after=dict.fromkeys(states, COMPLETE) if start else {}),
+        diff=resume.get("diff") or dict(before=before if start else {}, after=dict.fromkeys(states, COMPLETE) if start else {}),
         importing=bool(images.importing or started),
         images=states,
         waited=0.0,
@@ -142,7 +142,7 @@ def ensure_imported(client, params, clock=time.monotonic, sleep=time.sleep, emit
         result["resources"] = resources(client, images)
         return result
     watchdog = Watchdog(images, params["stall_after"], params["stall_retries"], clock)
-    watchdog.restarts = resume.get("restarts", 0)
+    watchdog.restore(resume.get("watchdog"))
     names = list(states) + [f"rack {rack['hostname']}" for rack in client.read("RackControllers", what="list rack controllers")]
 
     def poll():
@@ -172,7 +172,8 @@ def ensure_imported(client, params, clock=time.monotonic, sleep=time.sleep, emit
     outcome = waiter.run(dict.fromkeys(names), poll, judge, states)
     result.update(waited=round(outcome.waited, 1), progress=outcome.lines, images=dict(outcome.states), importing=bool(images.importing))
     if not outcome.finished:
-        result.update(unfinished=True, resume=dict(elapsed=outcome.waited, started=started, restarts=watchdog.restarts))
+        result["unfinished"] = True
+        result["resume"] = dict(line=outcome.line, elapsed=outcome.waited, started=started, diff=result["diff"], watchdog=watchdog.save())
         return result
     result["resources"] = resources(client, images)
     return result
@@ -190,8 +191,15 @@ class Watchdog:
         self.images, self.after, self.retries, self.clock = images, after, retries, clock
         self.last, self.since, self.restarts = None, clock(), 0
 
+    def save(self):
+        return {"last": self.last, "idle": self.clock() - self.since, "restarts": self.restarts}
+
+    def restore(self, saved):
+        if saved:
+            self.last, self.since, self.restarts = saved["last"], self.clock() - saved["idle"], saved["restarts"]
+
     def look(self, states):
-        mark = (dict(self.images.share), dict(states))
+        mark = [dict(self.images.share), dict(states)]
         if mark != self.last:
             self.last, self.since = mark, self.clock()
         missing = [name for name, state in states.items() if state != COMPLETE]

@@ -104,6 +104,8 @@ def differences(params, host, told):
 def ensure_host(client, params, clock=time.monotonic, sleep=time.sleep, emit=None):
     host, told = find_host(client, params)
     called = params["name"]
+    if params.get("wait_resume"):
+        return _found(client, params, host, params["wait_resume"]["result"], clock, sleep, emit, fresh=False)
     if params["state"] == "absent":
         if host is not None and not client.read_only:
             data = {"decompose": True} if params.get("decompose") else {}
@@ -119,8 +121,7 @@ def ensure_host(client, params, clock=time.monotonic, sleep=time.sleep, emit=Non
             return dict(changed=True, diff=dict(before={}, after=after), vm_host=dict(name=called, state=EMPTY), waited=0.0)
         host = _create(client, params)
         _tag(client, host, params)
-        host, waited = _discover(client, params, host, clock, sleep, emit, fresh=True)
-        return dict(changed=True, diff=dict(before={}, after=after), vm_host=summary(host), waited=waited)
+        return _found(client, params, host, dict(changed=True, diff=dict(before={}, after=after)), clock, sleep, emit, fresh=True)
     if told is None and (params.get("certificate") or params.get("power_address")):
         told = client.call("VmHost", "parameters", {"id": host["id"]}, what=f"read the connection of VM host {called}")
     changes = differences(params, host, told)
@@ -129,7 +130,7 @@ def ensure_host(client, params, clock=time.monotonic, sleep=time.sleep, emit=Non
     empty = host_state(host) != DISCOVERED
     if empty:
         before["state"], after["state"] = host_state(host), DISCOVERED
-    waited = 0.0
+    result = dict(changed=bool(changes) or empty, diff=dict(before=before, after=after))
     if not client.read_only:
         form = {name: params[name] for name in changes if name != "tags"}
         if "certificate" in changes:
@@ -138,8 +139,20 @@ def ensure_host(client, params, clock=time.monotonic, sleep=time.sleep, emit=Non
             host = client.call("VmHost", "update", {"id": host["id"]}, form, what=f"update VM host {called}")
         _tag(client, host, params)
         if empty:
-            host, waited = _discover(client, params, host, clock, sleep, emit, fresh=False)
-    return dict(changed=bool(changes) or empty, diff=dict(before=before, after=after), vm_host=summary(host), waited=waited)
+            return _found(client, params, host, result, clock, sleep, emit, fresh=False)
+    return dict(result, vm_host=summary(host), waited=0.0)
+
+
+def _found(client, params, host, result, clock, sleep, emit, fresh):
+    """The module's result once the region has read the VM host."""
+    if not params.get("wait", True):
+        return dict(result, vm_host=summary(host), waited=0.0)
+    host, outcome = _discover(client, params, host, clock, sleep, emit, fresh)
+    result = dict(result, vm_host=summary(host), waited=round(outcome.waited, 1), progress=outcome.lines)
+    if not outcome.finished:
+        kept = {name: result[name] for name in ("changed", "diff")}
+        result.update(unfinished=True, resume=dict(elapsed=outcome.waited, line=outcome.line, recreated=outcome.recreated, result=kept))
+    return result
 
 
 def _create(client, params):
@@ -160,9 +173,14 @@ def _tag(client, host, params):
 
 def _discover(client, params, host, clock, sleep, emit, fresh):
     """Wait until the region has read the VM host; ask it to refresh, and make an empty one anew when that does not help."""
-    if not params.get("wait", True):
-        return host, 0.0
-    seen = {"host": host, "refreshed": clock() if fresh else float("-inf"), "made": clock(), "recreated": False, "fault": None}
+    resume = params.get("wait_resume") or {}
+    seen = {
+        "host": host,
+        "refreshed": clock() if fresh else float("-inf"),
+        "made": clock() - resume.get("elapsed", 0.0),
+        "recreated": bool(resume.get("recreated")),
+        "fault": None,
+    }
 
     def poll():
         seen["host"] = client.read("VmHost", {"id": seen["host"]["id"]}, what=f"read VM host {params['name']}")
@@ -195,6 +213,8 @@ def _discover(client, params, host, clock, sleep, emit, fresh):
         clock=clock,
         sleep=sleep,
         emit=emit,
+        elapsed=resume.get("elapsed", 0.0),
+        slice_seconds=params.get("wait_slice"),
         remedy=(
             f"The region could not read it. Check that {params.get('power_address') or 'its address'} answers from the rack controller (port 8443), "
             "that LXD trusts the certificate (lxc config trust list), and that the project exists (lxc project list)"
@@ -206,7 +226,8 @@ def _discover(client, params, host, clock, sleep, emit, fresh):
         if seen["fault"]:
             error.args = (f"{error}. {seen['fault']}",)
         raise
-    return seen["host"], round(outcome.waited, 1)
+    outcome.recreated = seen["recreated"]
+    return seen["host"], outcome
 
 
 # Virtual machines
@@ -350,7 +371,9 @@ def _wait_vms(client, params, vms, result, clock, sleep, emit):
     }
     brought = transitions.bring(client, request, clock, sleep, emit)
     if brought.get("unfinished"):
-        return dict(result, unfinished=True, progress=brought["progress"], resume=dict(inner=brought["resume"], outer=result))
+        return dict(
+            result, unfinished=True, progress=brought["progress"], resume=dict(inner=brought["resume"], outer=result, line=brought["resume"].get("line"))
+        )
     composed = set(result["composed"])
     others = {name: text for name, text in brought["diff"]["after"].items() if name not in composed}
     if others:

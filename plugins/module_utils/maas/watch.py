@@ -336,6 +336,7 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
         now = clock()
         outcome.resume = {
             "elapsed": outcome.waited,
+            "line": outcome.line,
             "watch": watch.save(),
             "since": {name: [status, now - start] for name, (status, start) in judge.since.items()},
         }
