@@ -26,9 +26,20 @@ def _number(tag):
 
 def _known(client, unit, action):
     """Numbers of the actions of that name that the unit has had or has still to run."""
-    answer = client.call("Action", "ListOperations", {
-        "applications": [], "units": [unit], "machines": [], "actions": [action], "status": [], "offset": 0, "limit": 50,
-    }, repeat=True)
+    answer = client.call(
+        "Action",
+        "ListOperations",
+        {
+            "applications": [],
+            "units": [unit],
+            "machines": [],
+            "actions": [action],
+            "status": [],
+            "offset": 0,
+            "limit": 50,
+        },
+        repeat=True,
+    )
     found = set()
     for operation in answer.get("results") or []:
         for item in operation.get("actions") or []:
@@ -90,7 +101,12 @@ def run(client, unit, action, params=None, timeout=600, interval=5, clock=time.m
     output = dict(found.get("output") or {})
     message = found.get("message") or ""
     answer = {
-        "id": number, "status": found["status"], "message": message, "results": output, "waited": round(found["waited"], 1), "unit": unit,
+        "id": number,
+        "status": found["status"],
+        "message": message,
+        "results": output,
+        "waited": round(found["waited"], 1),
+        "unit": unit,
     }
     if found["status"] != "completed":
         raise ActionFailed(f"action {action} on {unit} {found['status']}: {message or output.get('stderr') or 'no message'}", **answer)

@@ -99,8 +99,11 @@ class Application:
             self._do_charm(step)
         if fetching:
             # Now the charms' own words are known: what they do not offer is found before the first machine is asked for.
-            known = {name: self._fetched[self._charm(wanted)]["info"] for name, wanted in self.desired["applications"].items()
-                     if self._charm(wanted) in self._fetched}
+            known = {
+                name: self._fetched[self._charm(wanted)]["info"]
+                for name, wanted in self.desired["applications"].items()
+                if self._charm(wanted) in self._fetched
+            }
             for name, about in actual["applications"].items():
                 if name in self.desired["applications"] and name not in known:
                     known[name] = self._info(about["charm"])
@@ -133,7 +136,12 @@ class Application:
     def _do_machine(self, step, machines, known):
         wanted = step["wanted"]
         machine = models.add_marked_machine(
-            self.client, step["machine"], known, constraints=wanted["constraints"], base=wanted["base"], system_id=step["system_id"],
+            self.client,
+            step["machine"],
+            known,
+            constraints=wanted["constraints"],
+            base=wanted["base"],
+            system_id=step["system_id"],
         )
         machines[step["machine"]] = machine
         known.add(machine)
@@ -144,8 +152,17 @@ class Application:
         pending = models.pending_resources(self.client, name, fetched["url"], fetched["origin"], fetched["info"], wanted["resources"])
         options = {**wanted["options"], "trust": "true"} if wanted["trust"] else wanted["options"]
         models.deploy(
-            self.client, name, fetched["url"], fetched["origin"], wanted["channel"], options=options, constraints=wanted["constraints"],
-            bindings=wanted["bindings"], resources=pending, storage=wanted["storage"], devices=wanted["devices"],
+            self.client,
+            name,
+            fetched["url"],
+            fetched["origin"],
+            wanted["channel"],
+            options=options,
+            constraints=wanted["constraints"],
+            bindings=wanted["bindings"],
+            resources=pending,
+            storage=wanted["storage"],
+            devices=wanted["devices"],
         )
 
     def _do_refresh(self, step, machines, known):

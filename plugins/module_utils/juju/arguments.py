@@ -40,8 +40,12 @@ def module(options, model=True, **more):
 def client(module):
     options = module.params
     return clients.Client(
-        options["endpoint"], options["username"], options["password"], options["ca_cert"],
-        model=options.get("model"), timeout=options["connect_timeout"],
+        options["endpoint"],
+        options["username"],
+        options["password"],
+        options["ca_cert"],
+        model=options.get("model"),
+        timeout=options["connect_timeout"],
     )
 
 

@@ -82,7 +82,8 @@ def clean(command, name):
         code, out, err = command.run("unregister", name, "--no-prompt", check=False)
     if cli.controller(command.directory, name) is not None:
         raise JujuFault(
-            f"the remains of controller {name} could not be cleaned up: {cli.last_words(err or out)}. Look at them with: juju show-controller {name}", rc=code,
+            f"the remains of controller {name} could not be cleaned up: {cli.last_words(err or out)}. Look at them with: juju show-controller {name}",
+            rc=code,
         )
     return True
 
@@ -135,7 +136,8 @@ def present(module, command):
             if tries > options["retries"]:
                 raise JujuFault(
                     f"the bootstrap of {name} failed {tries} time{'s' if tries > 1 else ''}, and what it left was cleaned up: {words}",
-                    tries=tries, changed=True,
+                    tries=tries,
+                    changed=True,
                 )
     return {"changed": True, "tries": tries, "cleaned": cleaned, "controller": shown(about), "diff": diff, "seconds": round(time.monotonic() - began, 1)}
 

@@ -23,12 +23,46 @@ RISKS = ("stable", "candidate", "beta", "edge")
 CONTAINERS = ("lxd", "kvm")
 
 BUNDLE_KEYS = {
-    "applications", "machines", "relations", "series", "default-base", "description", "name", "type", "tags",
-    "docs", "website", "source", "issues", "variables", "saas", "bundle", "x-stratus",
+    "applications",
+    "machines",
+    "relations",
+    "series",
+    "default-base",
+    "description",
+    "name",
+    "type",
+    "tags",
+    "docs",
+    "website",
+    "source",
+    "issues",
+    "variables",
+    "saas",
+    "bundle",
+    "x-stratus",
 }
 APPLICATION_KEYS = {
-    "charm", "channel", "revision", "series", "base", "num_units", "to", "options", "constraints", "bindings", "expose",
-    "exposed-endpoints", "resources", "storage", "devices", "trust", "annotations", "offers", "plan", "scale", "placement",
+    "charm",
+    "channel",
+    "revision",
+    "series",
+    "base",
+    "num_units",
+    "to",
+    "options",
+    "constraints",
+    "bindings",
+    "expose",
+    "exposed-endpoints",
+    "resources",
+    "storage",
+    "devices",
+    "trust",
+    "annotations",
+    "offers",
+    "plan",
+    "scale",
+    "placement",
     "attach-storage",
 }
 MACHINE_KEYS = {"constraints", "series", "base", "annotations"}
@@ -37,6 +71,7 @@ MERGED = ("options", "annotations", "resources", "storage", "devices", "bindings
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
+
 
 def _documents(source, where):
     try:
@@ -55,7 +90,7 @@ def _include(value, folder):
         return value
     for mark in ("include-file://", "include-base64://"):
         if value.startswith(mark):
-            path = os.path.join(folder or ".", value[len(mark):])
+            path = os.path.join(folder or ".", value[len(mark) :])
             try:
                 with open(path, "rb") as stream:
                     content = stream.read()
@@ -140,6 +175,7 @@ def load(source, overlays=()):
 
 # --- small languages -------------------------------------------------------------------------------------------------
 
+
 def base(value):
     """'ubuntu@22.04/stable', whether a base or a series was given; None for nothing."""
     if not value:
@@ -220,6 +256,7 @@ def endpoint(text):
 
 
 # --- problems --------------------------------------------------------------------------------------------------------
+
 
 def _attempt(found, label, function, value):
     try:
@@ -359,8 +396,10 @@ def problems(bundle):
     applications = bundle.get("applications")
     if not isinstance(applications, dict) or not applications:
         return [*found, "the bundle has no applications"]
-    machines = _machine_problems({str(key): value for key, value in (bundle.get("machines") or {}).items()}
-                                 if isinstance(bundle.get("machines") or {}, dict) else bundle["machines"], found)
+    machines = _machine_problems(
+        {str(key): value for key, value in (bundle.get("machines") or {}).items()} if isinstance(bundle.get("machines") or {}, dict) else bundle["machines"],
+        found,
+    )
     used = set()
     for name, application in applications.items():
         used |= _application_problems(name, application, machines, applications, found)
@@ -375,6 +414,7 @@ def problems(bundle):
 
 
 # --- the plain form --------------------------------------------------------------------------------------------------
+
 
 def normal(bundle):
     """What plans are made from: every default filled in, every small language read. BundleFault lists the problems."""
@@ -428,12 +468,14 @@ def machines(bundle):
     result = []
     for name, given in sorted((bundle.get("machines") or {}).items(), key=lambda item: int(item[0])):
         asked = limits.parse((given or {}).get("constraints"))
-        result.append({
-            "name": str(name),
-            "cores": asked.get("cores"),
-            "memory": asked.get("mem"),
-            "disk": math.ceil(asked["root-disk"] / 1024) if asked.get("root-disk") else None,
-            "tags": asked.get("tags", []),
-            "applications": sorted(tenants.get(str(name), [])),
-        })
+        result.append(
+            {
+                "name": str(name),
+                "cores": asked.get("cores"),
+                "memory": asked.get("mem"),
+                "disk": math.ceil(asked["root-disk"] / 1024) if asked.get("root-disk") else None,
+                "tags": asked.get("tags", []),
+                "applications": sorted(tenants.get(str(name), [])),
+            }
+        )
     return result

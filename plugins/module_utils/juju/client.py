@@ -115,7 +115,12 @@ class Client:
 
     async def _open(self, uuid):
         connection = await Connection.connect(
-            endpoint=self.endpoints, uuid=uuid, username=self.username, password=self._password, cacert=self._ca, retries=0,
+            endpoint=self.endpoints,
+            uuid=uuid,
+            username=self.username,
+            password=self._password,
+            cacert=self._ca,
+            retries=0,
         )
         version = str((connection.info or {}).get("server-version", ""))
         if version.split(".")[0] != str(MAJOR):

@@ -10,6 +10,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import R
 
 # --- clouds ----------------------------------------------------------------------------------------------------------
 
+
 def cloud_definition(options):
     """As the client's files have it; only what is set."""
     made = {"type": options["type"], "auth-types": sorted(options["auth_types"]), "endpoint": (options["cloud_endpoint"] or "").rstrip("/")}
@@ -78,6 +79,7 @@ def controller_side(module, client):
 
 # --- credentials -----------------------------------------------------------------------------------------------------
 
+
 def attributes(options):
     made = {str(key): str(value) for key, value in (options["attributes"] or {}).items()}
     if options["maas_oauth"]:
@@ -110,16 +112,25 @@ def credential_client_side(module, command):
                 command.run("add-credential", cloud, "--client", "-f", path)
             else:
                 command.run("update-credential", cloud, name, "--client", "-f", path)
-    return {"changed": changed, "credential": _shown(cloud, name, options["auth_type"], set(wanted) - {"auth-type"}),
-            "diff": {"before": before, "after": after}}
+    return {
+        "changed": changed,
+        "credential": _shown(cloud, name, options["auth_type"], set(wanted) - {"auth-type"}),
+        "diff": {"before": before, "after": after},
+    }
 
 
 def _known_to_controller(client, cloud, owner, name):
     """Attributes of a credential with their secrets, or None. They are compared here and go nowhere."""
     try:
-        answer = client.controller("Cloud", "CredentialContents", {
-            "credentials": [{"cloud-name": cloud, "credential-name": name}], "include-secrets": True,
-        }, repeat=True)
+        answer = client.controller(
+            "Cloud",
+            "CredentialContents",
+            {
+                "credentials": [{"cloud-name": cloud, "credential-name": name}],
+                "include-secrets": True,
+            },
+            repeat=True,
+        )
     except Refused as error:
         if error.absent:
             return None
@@ -148,7 +159,13 @@ def credential_controller_side(module, client):
     if changed and known is not None and before == after:
         before, after = {**before, "value": "before"}, {**after, "value": "changed"}
     if changed and not module.check_mode:
-        client.controller("Cloud", "UpdateCredentialsCheckModels", {
-            "force": False, "credentials": [{"tag": tag, "credential": {"auth-type": options["auth_type"], "attrs": wanted}}],
-        }, repeat=True)
+        client.controller(
+            "Cloud",
+            "UpdateCredentialsCheckModels",
+            {
+                "force": False,
+                "credentials": [{"tag": tag, "credential": {"auth-type": options["auth_type"], "attrs": wanted}}],
+            },
+            repeat=True,
+        )
     return {"changed": changed, "credential": _shown(cloud, name, options["auth_type"], wanted), "diff": {"before": before, "after": after}}

@@ -43,6 +43,7 @@ def only(results, what):
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
+
 def annotations(client, tags):
     """{tag: {key: value}}, in one request."""
     if not tags:
@@ -92,6 +93,7 @@ def read(client, desired):
 
 
 # --- charms ----------------------------------------------------------------------------------------------------------
+
 
 def origin(charm, architecture="amd64"):
     """Where a charm shall come from; `charm` has channel, revision and base."""
@@ -144,14 +146,27 @@ def pending_resources(client, name, url, found, charm, revisions):
         return {}
     wanted = [
         {
-            "name": resource, "type": about["type"], "path": about["path"], "description": about["description"],
-            "origin": "store", "revision": revisions.get(resource, -1), "fingerprint": "", "size": 0,
+            "name": resource,
+            "type": about["type"],
+            "path": about["path"],
+            "description": about["description"],
+            "origin": "store",
+            "revision": revisions.get(resource, -1),
+            "fingerprint": "",
+            "size": 0,
         }
         for resource, about in sorted(charm["resources"].items())
     ]
-    answer = client.call("Resources", "AddPendingResources", {
-        "tag": f"application-{name}", "url": url, "charm-origin": found, "resources": wanted,
-    })
+    answer = client.call(
+        "Resources",
+        "AddPendingResources",
+        {
+            "tag": f"application-{name}",
+            "url": url,
+            "charm-origin": found,
+            "resources": wanted,
+        },
+    )
     if answer.get("error"):
         raise Refused(f"resources of {name}: {answer['error'].get('message')}", answer["error"].get("code"))
     return dict(zip((item["name"] for item in wanted), answer.get("pending-ids") or [], strict=False))
@@ -159,38 +174,59 @@ def pending_resources(client, name, url, found, charm, revisions):
 
 # --- changing --------------------------------------------------------------------------------------------------------
 
+
 def options_text(name, options):
     """Options as the YAML that Deploy takes; JSON is YAML, and keeps every type."""
     return json.dumps({name: options}) if options else ""
 
 
-def deploy(client, name, url, found, channel, options=None, constraints=None, bindings=None, resources=None, storage=None, devices=None,
-           count=0, placement=None):
+def deploy(
+    client, name, url, found, channel, options=None, constraints=None, bindings=None, resources=None, storage=None, devices=None, count=0, placement=None
+):
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    client.call("Application", "Deploy", {"applications": [{
-        "application": name,
-        "charm-url": url,
-        "charm-origin": found,
-        "channel": channel,
-        "num-units": count,
-        "placement": placement or [],
-        "config-yaml": options_text(name, given),
-        "constraints": constraints or {},
-        "endpoint-bindings": bindings or {},
-        "resources": resources or {},
-        "storage": storage or {},
-        "devices": devices or {},
-        "attach-storage": [],
-        "policy": "",
-        "Force": False,
-    }]})
+    client.call(
+        "Application",
+        "Deploy",
+        {
+            "applications": [
+                {
+                    "application": name,
+                    "charm-url": url,
+                    "charm-origin": found,
+                    "channel": channel,
+                    "num-units": count,
+                    "placement": placement or [],
+                    "config-yaml": options_text(name, given),
+                    "constraints": constraints or {},
+                    "endpoint-bindings": bindings or {},
+                    "resources": resources or {},
+                    "storage": storage or {},
+                    "devices": devices or {},
+                    "attach-storage": [],
+                    "policy": "",
+                    "Force": False,
+                }
+            ]
+        },
+    )
 
 
 def set_charm(client, name, url, found, channel, resources=None, force=False):
-    client.call("Application", "SetCharm", {
-        "application": name, "charm-url": url, "charm-origin": found, "channel": channel, "resource-ids": resources or {},
-        "force": force, "force-units": False, "force-base": False, "generation": "master",
-    })
+    client.call(
+        "Application",
+        "SetCharm",
+        {
+            "application": name,
+            "charm-url": url,
+            "charm-origin": found,
+            "channel": channel,
+            "resource-ids": resources or {},
+            "force": force,
+            "force-units": False,
+            "force-base": False,
+            "generation": "master",
+        },
+    )
 
 
 def set_options(client, name, options):
@@ -213,9 +249,17 @@ def bind(client, name, bindings):
 
 
 def add_units(client, name, count, placement=None):
-    answer = client.call("Application", "AddUnits", {
-        "application": name, "num-units": count, "placement": placement or [], "attach-storage": [], "policy": "",
-    })
+    answer = client.call(
+        "Application",
+        "AddUnits",
+        {
+            "application": name,
+            "num-units": count,
+            "placement": placement or [],
+            "attach-storage": [],
+            "policy": "",
+        },
+    )
     return list(answer.get("units") or [])
 
 

@@ -22,6 +22,7 @@ NO_INSTANCE = ("", "pending")
 
 # --- machines --------------------------------------------------------------------------------------------------------
 
+
 def _recorded(actual):
     found = {}
     for name in sorted(actual["machines"], key=machine_order):
@@ -48,8 +49,12 @@ def _intended(name, actual, taken):
         return None
     known, tenants = set(intent.get("known") or []), _tenants(actual)
     new = [
-        machine for machine in sorted(actual["machines"], key=machine_order)
-        if machine not in known and machine not in taken and "/" not in machine and not tenants.get(machine)
+        machine
+        for machine in sorted(actual["machines"], key=machine_order)
+        if machine not in known
+        and machine not in taken
+        and "/" not in machine
+        and not tenants.get(machine)
         and actual["machines"][machine].get("life", "alive") == "alive"
     ]
     return new[0] if new else None
@@ -123,6 +128,7 @@ def match_machines(desired, actual, machine_map=None):
 
 # --- units -----------------------------------------------------------------------------------------------------------
 
+
 def _where(place):
     """A placement as the bundle writes it."""
     if place.get("new"):
@@ -173,6 +179,7 @@ def missing_units(application, actual_application, mapping, actual):
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
+
 def plain(value):
     """An option's value as the controller takes it: text that keeps its type, so that true is never 'True'."""
     if isinstance(value, bool):
@@ -217,12 +224,14 @@ def _shown(value, limit=60):
 
 # --- the plan --------------------------------------------------------------------------------------------------------
 
+
 def _order(applications):
     """Applications so that the ones whose units others are placed beside come first."""
     left, ordered = dict(applications), []
     while left:
         free = [
-            name for name, application in left.items()
+            name
+            for name, application in left.items()
             if not {where["application"] for where in application["placements"] if "application" in where} & (set(left) - {name})
         ]
         for name in free or list(left):
@@ -274,10 +283,14 @@ def _existing(name, application, present, steps, notes):
         words += [f"{key} -> the charm's default" for key in reset]
         changes.append({"action": "options", "application": name, "set": to_set, "reset": reset, "text": f"set options of {name}: {', '.join(words)}"})
     if application["constraints"] is not None and not limits.same(application["constraints"], present.get("constraints")):
-        changes.append({
-            "action": "constraints", "application": name, "constraints": application["constraints"],
-            "text": f"set constraints of {name}: {limits.text(present.get('constraints')) or 'none'} -> {limits.text(application['constraints']) or 'none'}",
-        })
+        changes.append(
+            {
+                "action": "constraints",
+                "application": name,
+                "constraints": application["constraints"],
+                "text": f"set constraints of {name}: {limits.text(present.get('constraints')) or 'none'} -> {limits.text(application['constraints']) or 'none'}",
+            }
+        )
     moved = {key: value for key, value in application["bindings"].items() if (present.get("bindings") or {}).get(key) != value}
     if moved:
         words = ", ".join(f"{key or 'default'} to {value}" for key, value in moved.items())

@@ -112,13 +112,15 @@ def simplify(full):
     relations = []
     for given in full.get("relations") or []:
         ends = sorted((end.get("application") or "", end.get("name") or "") for end in given.get("endpoints") or [])
-        relations.append({
-            "id": given.get("id"),
-            "key": given.get("key") or "",
-            "interface": given.get("interface") or "",
-            "endpoints": [f"{application}:{name}" for application, name in ends],
-            "status": _detail(given.get("status"))["status"],
-        })
+        relations.append(
+            {
+                "id": given.get("id"),
+                "key": given.get("key") or "",
+                "interface": given.get("interface") or "",
+                "endpoints": [f"{application}:{name}" for application, name in ends],
+                "status": _detail(given.get("status"))["status"],
+            }
+        )
     about = full.get("model") or {}
     model = {
         "name": about.get("name") or "",

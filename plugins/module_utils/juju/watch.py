@@ -69,9 +69,15 @@ class Watch:
         if tags:
             # When this fails the units' own retries go on.
             with contextlib.suppress(ConnectionLost, Refused):
-                self.client.call("Application", "ResolveUnitErrors", {
-                    "all": False, "retry": True, "tags": {"entities": [{"tag": tag} for tag in tags]},
-                })
+                self.client.call(
+                    "Application",
+                    "ResolveUnitErrors",
+                    {
+                        "all": False,
+                        "retry": True,
+                        "tags": {"entities": [{"tag": tag} for tag in tags]},
+                    },
+                )
 
 
 def _names(watch):
@@ -107,7 +113,12 @@ def work(module, client, clock=time.monotonic, sleep=time.sleep):
     options = module.params
     try:
         rules = expect.Rules(
-            options["applications"], options["expect"], options["normal_now"], options["error_grace"], options["lost_grace"], options["fail_on"],
+            options["applications"],
+            options["expect"],
+            options["normal_now"],
+            options["error_grace"],
+            options["lost_grace"],
+            options["fail_on"],
         )
         watch = Watch(client, rules, options["resolve"], clock, (options["wait_resume"] or {}).get("watch"))
     except re.error as error:
@@ -125,9 +136,17 @@ def work(module, client, clock=time.monotonic, sleep=time.sleep):
 def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
     resume = options.get("wait_resume") or {}
     runner = waiter.Waiter(
-        options["wait_timeout"], options["wait_interval"], successes=options["successes"], tolerate=(ConnectionLost,), goal="settled",
-        fail_fast=options["fail_fast"], show=lambda state: state["text"] if isinstance(state, dict) else str(state),
-        clock=clock, sleep=sleep, elapsed=resume.get("elapsed", 0.0), slice_seconds=options.get("wait_slice"),
+        options["wait_timeout"],
+        options["wait_interval"],
+        successes=options["successes"],
+        tolerate=(ConnectionLost,),
+        goal="settled",
+        fail_fast=options["fail_fast"],
+        show=lambda state: state["text"] if isinstance(state, dict) else str(state),
+        clock=clock,
+        sleep=sleep,
+        elapsed=resume.get("elapsed", 0.0),
+        slice_seconds=options.get("wait_slice"),
     )
     first = []
 
@@ -149,8 +168,9 @@ def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
     while True:
         names = _names(watch)
         try:
-            outcome = runner.run(names, poll, lambda name, state: FINAL.get(state["verdict"] if isinstance(state, dict) else "", waiter.PENDING),
-                                 known=resume.get("states"))
+            outcome = runner.run(
+                names, poll, lambda name, state: FINAL.get(state["verdict"] if isinstance(state, dict) else "", waiter.PENDING), known=resume.get("states")
+            )
         except waiter.WaitError as error:
             found = _answer(watch, error.outcome, client)
             kind = "failed" if isinstance(error, waiter.WaitFailed) else "timed out"

@@ -6,7 +6,6 @@ import copy
 import json
 
 import yaml
-
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, Refused
 
 UUID = "11111111-2222-3333-4444-555555555555"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import expect, status, watch
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault
 

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import actions, bootstrap, charms, cli, client, clouds, lifecycle
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, bundle, model, plan
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault, JujuFault
 
