@@ -222,12 +222,11 @@ def up_hosts(paths: Paths) -> None:
 
 def prepare_openstack(paths: Paths) -> None:
     """The OpenStack services' tree, and their host under way (nobody waits for it here)."""
-    from lab.hosts.openstack.effects import bring_up, cloud_of
+    from lab.hosts.openstack.effects import bring_up
 
     if os.environ.get("LAB_OPENSTACK") == "0":
         return
-    cloud_of(paths).build(say)
-    bring_up(paths)
+    bring_up(paths, say)
 
 
 def sweep(network: Any) -> None:
