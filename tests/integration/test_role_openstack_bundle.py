@@ -36,6 +36,8 @@ with open(os.path.join(folder, "asked.jsonl"), "a") as stream:
     stream.write(json.dumps({"module": "@NAME@", **{key: module.params[key] for key in options}}) + "\\n")
 with open(os.path.join(folder, "answers.json")) as stream:
     answers = json.load(stream)
+if answers.get("@NAME@:" + str(module.params.get("action"))) == "fail":
+    module.fail_json(msg="no such action")
 answer = answers.get("@NAME@:" + str(module.params.get("action")), answers.get("@NAME@", {}))
 module.exit_json(**{"changed": False, **answer})
 """
@@ -183,6 +185,14 @@ def test_other_clouds_stay_and_a_password_that_keystone_refuses_is_replaced(site
     assert changed > 0
     assert site.cloud()["auth"]["password"] == PASSWORD
     assert yaml.safe_load((site.out / "clouds.yaml").read_text())["clouds"]["other"] == {"auth": {"auth_url": "x"}}
+
+
+def test_an_older_charm_without_the_action_is_asked_in_another_way(site):
+    site.answers["juju_action:get-admin-password"] = "fail"
+    site.answers["juju_action:juju-exec"] = {"output": {"stdout": "old one\n", "return-code": 0}}
+    done, _changed, _asked = site.play("access")
+    assert done.returncode == 0, told(done)
+    assert site.cloud()["auth"]["password"] == "old one"
 
 
 def test_a_keystone_that_does_not_answer_leaves_the_password_alone(site):
