@@ -119,7 +119,7 @@ class Registry:
             own = handler.describe(base)
             auth, anon = (None, own) if handler.open_to_all else (own, None)
             if handler.anonymous is not None:
-                anon = {**handler.anonymous.describe(base), "path": own["path"], "uri": own["uri"], "params": own["params"]}
+                anon = handler.anonymous.describe(base)
             resources.append({"name": handler.name, "auth": auth, "anon": anon})
             authenticated += [auth] if auth else []
             anonymous += [anon] if anon else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.faces.maas.call import Call, Reply
-from lab.faces.maas.handlers.nodes import anonymous_nodes
+from lab.faces.maas.handlers.nodes import anonymous_nodes, details, power_parameters, registered, set_zone
 from lab.faces.maas.registry import REGISTRY
 from lab.world.maas.power import described
 
@@ -13,6 +13,14 @@ racks = REGISTRY.add("RackControllersHandler", "rackcontrollers/", anonymous=ano
 rack = REGISTRY.add("RackControllerHandler", "rackcontrollers/{system_id}/")
 regions = REGISTRY.add("RegionControllersHandler", "regioncontrollers/", anonymous=anonymous_nodes)
 region = REGISTRY.add("RegionControllerHandler", "regioncontrollers/{system_id}/")
+
+
+for _collection in (racks, regions):
+    _collection.get("is_registered")(registered)
+    _collection.post("set_zone", admin="")(set_zone)
+for _single in (rack, region):
+    _single.get("details")(details)
+    _single.get("power_parameters", admin="")(power_parameters)
 
 
 def _rack(call: Call) -> Any:

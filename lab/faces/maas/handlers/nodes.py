@@ -317,3 +317,11 @@ def list_results(call: Call) -> Any:
 @result.read()
 def read_result(call: Call) -> Any:
     return call.render.result_set(call.maas.results.get(any_node(call), call.params["id"]))
+
+
+@result.get("download")
+def download_result(call: Call) -> Any:
+    """What the scripts said, one after the other, as text."""
+    row = call.maas.results.get(any_node(call), call.params["id"])
+    parts = [f"# {entry['name']}\n{entry['output']}\n" for entry in row["results"]]
+    return Reply("".join(parts), content_type="text/plain")
