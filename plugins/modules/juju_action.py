@@ -129,26 +129,28 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import actions,
 
 
 def main():
-    module = arguments.module({
-        "unit": {"type": "str", "required": True},
-        "action": {"type": "str", "required": True},
-        "params": {"type": "dict", "default": {}},
-        "secret_params": {"type": "dict", "default": {}, "no_log": True},
-        "read_only": {"type": "bool", "default": False},
-        "unless_action": {
-            "type": "dict",
-            "options": {
-                "action": {"type": "str", "required": True},
-                "params": {"type": "dict", "default": {}},
-                "results": {"type": "dict", "default": {}},
+    module = arguments.module(
+        {
+            "unit": {"type": "str", "required": True},
+            "action": {"type": "str", "required": True},
+            "params": {"type": "dict", "default": {}},
+            "secret_params": {"type": "dict", "default": {}, "no_log": True},
+            "read_only": {"type": "bool", "default": False},
+            "unless_action": {
+                "type": "dict",
+                "options": {
+                    "action": {"type": "str", "required": True},
+                    "params": {"type": "dict", "default": {}},
+                    "results": {"type": "dict", "default": {}},
+                },
             },
-        },
-        "unless_status": {
-            "type": "dict",
-            "options": {"workload": {"type": "list", "elements": "str", "default": []}, "message": {"type": "str"}},
-        },
-        **arguments.waits(600, 5),
-    })
+            "unless_status": {
+                "type": "dict",
+                "options": {"workload": {"type": "list", "elements": "str", "default": []}, "message": {"type": "str"}},
+            },
+            **arguments.waits(600, 5),
+        }
+    )
     arguments.run(module, actions.work)
 
 

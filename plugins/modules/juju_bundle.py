@@ -124,12 +124,14 @@ def work(module, client):
 
 
 def main():
-    module = arguments.module({
-        "bundle": {"type": "raw", "required": True},
-        "overlays": {"type": "list", "elements": "raw", "default": []},
-        "machine_map": {"type": "dict", "default": {}},
-        "apply_timeout": {"type": "float", "default": 1800},
-    })
+    module = arguments.module(
+        {
+            "bundle": {"type": "raw", "required": True},
+            "overlays": {"type": "list", "elements": "raw", "default": []},
+            "machine_map": {"type": "dict", "default": {}},
+            "apply_timeout": {"type": "float", "default": 1800},
+        }
+    )
     if not isinstance(module.params["bundle"], (str, dict)):
         module.fail_json(msg="bundle is neither a path nor YAML text nor a dictionary")
     arguments.run(module, work)

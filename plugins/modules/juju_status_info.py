@@ -71,9 +71,7 @@ def narrowed(found, applications):
         "applications": kept,
         "units": units,
         "machines": {name: about for name, about in found["machines"].items() if name in stood_on},
-        "relations": [
-            relation for relation in found["relations"] if any(end.partition(":")[0] in kept for end in relation["endpoints"])
-        ],
+        "relations": [relation for relation in found["relations"] if any(end.partition(":")[0] in kept for end in relation["endpoints"])],
     }
 
 

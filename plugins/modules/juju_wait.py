@@ -189,27 +189,31 @@ STATE = {
 
 
 def main():
-    module = arguments.module({
-        "applications": {"type": "list", "elements": "str"},
-        "expect": {"type": "dict", "default": {}},
-        "normal_now": {"type": "list", "elements": "dict", "default": [], "options": STATE},
-        "fail_on": {"type": "list", "elements": "dict", "default": [], "options": STATE},
-        "error_grace": {"type": "float", "default": 300},
-        "lost_grace": {"type": "float", "default": 600},
-        "resolve": {
-            "type": "list", "elements": "dict", "default": [],
-            "options": {
-                "application": {"type": "str", "default": "*"},
-                "message": {"type": "str", "required": True},
-                "times": {"type": "int", "default": 1},
+    module = arguments.module(
+        {
+            "applications": {"type": "list", "elements": "str"},
+            "expect": {"type": "dict", "default": {}},
+            "normal_now": {"type": "list", "elements": "dict", "default": [], "options": STATE},
+            "fail_on": {"type": "list", "elements": "dict", "default": [], "options": STATE},
+            "error_grace": {"type": "float", "default": 300},
+            "lost_grace": {"type": "float", "default": 600},
+            "resolve": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "application": {"type": "str", "default": "*"},
+                    "message": {"type": "str", "required": True},
+                    "times": {"type": "int", "default": 1},
+                },
             },
-        },
-        "successes": {"type": "int", "default": 3},
-        "fail_fast": {"type": "bool", "default": True},
-        **arguments.waits(7200, 10),
-        "wait_slice": {"type": "float"},
-        "wait_resume": {"type": "dict"},
-    })
+            "successes": {"type": "int", "default": 3},
+            "fail_fast": {"type": "bool", "default": True},
+            **arguments.waits(7200, 10),
+            "wait_slice": {"type": "float"},
+            "wait_resume": {"type": "dict"},
+        }
+    )
     arguments.run(module, watch.work)
 
 

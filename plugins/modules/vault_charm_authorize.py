@@ -111,8 +111,9 @@ class Charm:
     def __init__(self, module, client):
         self.options, self.client = module.params, client
         now = status.read(client)
-        self.unit = status.target(now, f"{self.options['application']}/leader" if status.leader(now, self.options["application"])
-                                  else self.options["application"])
+        self.unit = status.target(
+            now, f"{self.options['application']}/leader" if status.leader(now, self.options["application"]) else self.options["application"]
+        )
         self.about = now["units"][self.unit]
 
     def run(self, action, params=None):

@@ -49,9 +49,9 @@ def run_module(name: str, options: dict[str, Any], folder: Path, /, check: bool 
 def _inside(name: str, given: dict[str, Any], environment: dict[str, str] | None) -> tuple[str, str]:
     module = importlib.import_module(f"{PACKAGE}.{name}")
     out, err = io.StringIO(), io.StringIO()
-    with patch_module_args(given), mock.patch.dict(os.environ, environment or {}):
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):
-            module.main()
+    surroundings = patch_module_args(given), mock.patch.dict(os.environ, environment or {})
+    with surroundings[0], surroundings[1], contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):
+        module.main()
     return out.getvalue(), err.getvalue()
 
 

@@ -283,12 +283,13 @@ def _existing(name, application, present, steps, notes):
         words += [f"{key} -> the charm's default" for key in reset]
         changes.append({"action": "options", "application": name, "set": to_set, "reset": reset, "text": f"set options of {name}: {', '.join(words)}"})
     if application["constraints"] is not None and not limits.same(application["constraints"], present.get("constraints")):
+        before, after = (limits.text(given) or "none" for given in (present.get("constraints"), application["constraints"]))
         changes.append(
             {
                 "action": "constraints",
                 "application": name,
                 "constraints": application["constraints"],
-                "text": f"set constraints of {name}: {limits.text(present.get('constraints')) or 'none'} -> {limits.text(application['constraints']) or 'none'}",
+                "text": f"set constraints of {name}: {before} -> {after}",
             }
         )
     moved = {key: value for key, value in application["bindings"].items() if (present.get("bindings") or {}).get(key) != value}

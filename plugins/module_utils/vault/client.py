@@ -102,8 +102,16 @@ class Unit:
 
 def _status(error):
     kinds = {
-        "InvalidRequest": 400, "Unauthorized": 401, "Forbidden": 403, "InvalidPath": 404, "UnsupportedOperation": 405, "RateLimitExceeded": 429,
-        "InternalServerError": 500, "VaultNotInitialized": 501, "BadGateway": 502, "VaultDown": 503,
+        "InvalidRequest": 400,
+        "Unauthorized": 401,
+        "Forbidden": 403,
+        "InvalidPath": 404,
+        "UnsupportedOperation": 405,
+        "RateLimitExceeded": 429,
+        "InternalServerError": 500,
+        "VaultNotInitialized": 501,
+        "BadGateway": 502,
+        "VaultDown": 503,
     }
     return kinds.get(type(error).__name__, 0)
 

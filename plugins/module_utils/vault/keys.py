@@ -27,6 +27,7 @@ ROUNDS = 10000
 
 # --- ansible-vault's own format ---------------------------------------------------------------------------------------
 
+
 def _cipher():
     try:
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -51,7 +52,7 @@ def encrypt(text, password, salt=None):
     sealed = encryptor.update(data + bytes([padding]) * padding) + encryptor.finalize()
     signature = hmac.new(sign, sealed, hashlib.sha256).hexdigest()
     inner = "\n".join([salt.hex(), signature, sealed.hex()]).encode().hex()
-    return "\n".join([HEADER, *(inner[start:start + 80] for start in range(0, len(inner), 80))]) + "\n"
+    return "\n".join([HEADER, *(inner[start : start + 80] for start in range(0, len(inner), 80))]) + "\n"
 
 
 def decrypt(text, password):
@@ -68,10 +69,11 @@ def decrypt(text, password):
         raise VaultFault("the keys file cannot be decrypted with the given password")
     decryptor = make(key, nonce).decryptor()
     data = decryptor.update(sealed) + decryptor.finalize()
-    return data[:-data[-1]].decode()
+    return data[: -data[-1]].decode()
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
+
 
 def _sync_directory(path):
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -89,7 +91,7 @@ def _write(path, text):
     try:
         data = text.encode()
         while data:
-            data = data[os.write(descriptor, data):]
+            data = data[os.write(descriptor, data) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -100,6 +100,7 @@ def unseal(unit, keys, check_mode=False):
 
 # --- the charm -------------------------------------------------------------------------------------------------------
 
+
 def pem(results):
     """The certificate in an action's results, or None. Checked, because what is not a certificate would be trusted by nobody."""
     text = str((results or {}).get("output") or "")

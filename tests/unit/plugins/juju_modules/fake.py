@@ -240,7 +240,10 @@ class Model:
     def picture(self):
         """What is compared between two ways to the same end; numbers of machines are a matter of order."""
         mark = {name: self.annotations.get(f"machine-{name}", {}).get("stratus-bundle-machine", name) for name in self.machines}
-        units = sorted((unit, mark[about["machine"].split("/")[0]] + about["machine"][len(about["machine"].split("/")[0]):]) for unit, about in self.units.items())
+        units = []
+        for unit, about in sorted(self.units.items()):
+            host, sign, container = about["machine"].partition("/")
+            units.append((unit, mark[host] + sign + container))
         applications = {
             name: {key: value for key, value in about.items() if key not in ("serial", "resources")} for name, about in sorted(self.applications.items())
         }

@@ -117,7 +117,9 @@ def test_placements_are_filled_up():
     assert units == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("given", "base"), [("jammy", "ubuntu@22.04/stable"), ("ubuntu@24.04", "ubuntu@24.04/stable"), ("ubuntu@22.04/edge", "ubuntu@22.04/edge")])
+@pytest.mark.parametrize(("given", "base"), [
+    ("jammy", "ubuntu@22.04/stable"), ("ubuntu@24.04", "ubuntu@24.04/stable"), ("ubuntu@22.04/edge", "ubuntu@22.04/edge"),
+])
 def test_series_and_bases(given, base):
     assert bundles.base(given) == base
     loaded = bundle()
@@ -163,7 +165,8 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path):
 
 
 def test_constraints():
-    assert constraints.parse("mem=3.5G cores=4 tags=a,b root-disk=512M zones=z") == {"mem": 3584, "cores": 4, "tags": ["a", "b"], "root-disk": 512, "zones": ["z"]}
+    parsed = constraints.parse("mem=3.5G cores=4 tags=a,b root-disk=512M zones=z")
+    assert parsed == {"mem": 3584, "cores": 4, "tags": ["a", "b"], "root-disk": 512, "zones": ["z"]}
     assert constraints.text("tags=b mem=6144 cores=4") == "cores=4 mem=6G tags=b"
     assert constraints.same("tags=a,b", {"tags": ["b", "a"]})
     assert constraints.parse(None) == {}

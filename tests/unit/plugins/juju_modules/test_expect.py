@@ -128,7 +128,8 @@ def test_a_lost_agent_and_a_machine_that_failed():
     with pytest.raises(JujuFault) as error:
         wait([lost], lost_grace=30)
     assert "lost for" in error.value.result["failed_units"]["vault/0"]
-    dead = full({"vault": {"vault/0": unit("waiting", "allocating")}}, {"0": {"instance-status": {"status": "provisioning error", "info": "Failed deployment"}}})
+    machine = {"instance-status": {"status": "provisioning error", "info": "Failed deployment"}}
+    dead = full({"vault": {"vault/0": unit("waiting", "allocating")}}, {"0": machine})
     with pytest.raises(JujuFault) as error:
         wait([dead])
     assert error.value.result["failed_units"]["vault/0"] == "machine 0 could not be provisioned: Failed deployment"

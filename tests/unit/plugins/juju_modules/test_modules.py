@@ -309,7 +309,8 @@ def test_a_model_check_run_again_change():
     assert not lifecycle.present(module(**MODEL), link)["changed"]
     changed = {**MODEL, "config": {"default-base": None, "logging-config": "<root>=INFO"}, "constraints": "arch=amd64"}
     answer = lifecycle.present(module(**changed), link)
-    assert answer["diff"] == {"before": {"default-base": "ubuntu@22.04", "logging-config": None}, "after": {"default-base": None, "logging-config": "<root>=INFO"}}
+    assert answer["diff"]["before"] == {"default-base": "ubuntu@22.04", "logging-config": None}
+    assert answer["diff"]["after"] == {"default-base": None, "logging-config": "<root>=INFO"}
 
 
 def test_a_cloud_that_is_not_there_or_another_one():
@@ -354,7 +355,10 @@ def charm(name, subordinate=False, **ends):
 
 
 def test_endpoints_that_are_not_named_are_found_or_ambiguous():
-    known = {"app": charm("app", requires={"db": "sql", "spare": "sql"}), "sql": charm("sql", provides={"db": "sql"}), "sub": charm("sub", requires={"host": "juju-info"})}
+    known = {
+        "app": charm("app", requires={"db": "sql", "spare": "sql"}), "sql": charm("sql", provides={"db": "sql"}),
+        "sub": charm("sub", requires={"host": "juju-info"}),
+    }
     assert charms.resolve((("app", "db"), ("sql", None)), known) == (("app", "db"), ("sql", "db"))
     with pytest.raises(ValueError, match="more than one pair of endpoints fits"):
         charms.resolve((("app", None), ("sql", None)), known)
