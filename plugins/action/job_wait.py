@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
             }
         )
         began = beat = time.monotonic()
-        quiet = not self._progress(task_vars)
+        quiet = not progress.wanted(task_vars)
         pause, fault = 1.0, None
         while True:
             job, fault = self._look(options["jid"], "status", task_vars, fault)
@@ -68,7 +68,3 @@ class ActionModule(ActionBase):
         if kept.get("failed"):
             kept["msg"] = f"{name} failed: {kept.get('msg') or 'no message'}"
         return {**kept, "changed": False}
-
-    @staticmethod
-    def _progress(task_vars):
-        return progress.wanted(task_vars)

@@ -64,6 +64,7 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 from ansible_collections.stratus.cloud.plugins.module_utils import phases as log
+from ansible_collections.stratus.cloud.plugins.plugin_utils import progress
 
 VARIABLES = ("stratus_state_dir", "stratus_time_scale", "stratus_cloud_name")
 
@@ -124,6 +125,13 @@ class CallbackModule(CallbackBase):
             check=check,
         )
 
+        # With a callback that writes for a program the record is the whole answer.
+        if progress.wanted({}, environ={}):
+            self._print(run, failed, changed, check)
+        if not check:
+            self._record(run, settings)
+
+    def _print(self, run, failed, changed, check):
         self._display.banner("PHASES")
         for line in log.lines(run):
             self._display.display(line)
@@ -131,8 +139,6 @@ class CallbackModule(CallbackBase):
             name = run["cloud"] or "of this inventory"
             would = "would change" if check else "changed"
             self._display.display(f"\nNothing {would} (changed=0): the cloud {name} is already there.")
-        if not check:
-            self._record(run, settings)
 
     def _scale(self, settings):
         try:
