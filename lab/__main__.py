@@ -189,10 +189,10 @@ def up_hosts(paths: Paths) -> None:
 
     try:
         other = network.owner()
-        if other and other != str(paths.checkout):
+        if other and other != str(paths.lab):
             if Path(other).exists():
-                raise Stop(f"The lab of {other} is up on this machine, which has room for one with hosts: take it down there, or use LAB_HOSTS=0 here.")
-            say(f"taking over what the lab of {other}, which is gone, left behind")
+                raise Stop(f"The lab of {Path(other).parent} is up on this machine, which has room for one with hosts: take it down there, or use LAB_HOSTS=0 here.")
+            say(f"taking over what the lab in {other}, which is gone, left behind")
             sweep(network)
         problem = network.conflict()
         if problem:
@@ -209,7 +209,7 @@ def up_hosts(paths: Paths) -> None:
             paths.make()
         before = (paths.hosts / "controller" / "trees").exists()
         host = controller.prepare(paths, say)
-        network.up(paths.checkout, paths.run / "ip_forward")
+        network.up(paths.lab, paths.run / "ip_forward")
         if before and not host.running():
             say("the controller was stopped: starting it again")
         host.start()
@@ -253,11 +253,11 @@ def end_sessions() -> None:
 
 # -- down -------------------------------------------------------------------------------------------------------------------
 def down(paths: Paths) -> int:
-    hosts_left = host_traces(paths)
-    if hosts_left and os.geteuid() != 0:
+    owned = owns_hosts(paths)
+    if owned and os.geteuid() != 0:
         raise Stop("This lab has hosts: taking it down needs root, too.")
     stop_daemon(paths)
-    if os.geteuid() == 0 and (hosts_left or paths.hosts.exists() and any(paths.hosts.iterdir())):
+    if owned:
         from lab.hosts import network, tree
 
         sweep(network)
@@ -268,7 +268,7 @@ def down(paths: Paths) -> int:
         shutil.rmtree(directory, ignore_errors=True)
     for file in (paths.endpoints, paths.known_hosts):
         file.unlink(missing_ok=True)
-    left = host_traces(paths)
+    left = host_traces(paths, owned)
     pid = daemon_pid(paths)
     left += [f"process {pid} (labd)"] if pid else []
     left += [f"process {number}: {command}" for number, command in own_processes(paths)]
@@ -281,18 +281,27 @@ def down(paths: Paths) -> int:
     return 0
 
 
-def host_traces(paths: Paths) -> list[str]:
-    """What a lab with hosts of this checkout has on the machine now."""
+def owns_hosts(paths: Paths) -> bool:
+    """Whether hosts and networks of a lab on this machine are this lab's: the bridges say so, or without bridges, that it has had hosts."""
+    if shutil.which("ip") is None:
+        return False
+    from lab.hosts import network
+
+    other = network.owner()
+    return other == str(paths.lab) or (other is None and paths.hosts.exists() and any(paths.hosts.iterdir()))
+
+
+def host_traces(paths: Paths, owned: bool) -> list[str]:
+    """What this lab has on the machine outside its directory; ``owned``: networks and control groups are its own."""
     left = []
-    if shutil.which("ip"):
+    if owned:
         from lab.hosts import cgroup, network
 
-        if network.owner() in (None, str(paths.checkout)):
-            left += network.traces()
-            if cgroup.unified():
-                group = cgroup.Group(GROUP)
-                left += [f"process {pid} in control group {GROUP}" for pid in group.pids()]
-                left += [f"control group {place}" for place in (group.path, group.old) if place and place.is_dir()]
+        left += network.traces()
+        if cgroup.unified():
+            group = cgroup.Group(GROUP)
+            left += [f"process {pid} in control group {GROUP}" for pid in group.pids()]
+            left += [f"control group {place}" for place in (group.path, group.old) if place and place.is_dir()]
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         point = line.split(" ")[4]
         if point.startswith(f"{paths.lab}/"):
@@ -342,7 +351,7 @@ def short(path: Path) -> str:
 def status(paths: Paths) -> int:
     found = ask(paths, "GET", "/status") if daemon_pid(paths) else None
     if not found:
-        left = host_traces(paths)
+        left = host_traces(paths, owns_hosts(paths))
         say("The lab is down." + (" Left behind: " + "; ".join(left) if left else ""))
         return 3
     clock = found["clock"]

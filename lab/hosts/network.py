@@ -31,7 +31,7 @@ def links() -> list[dict]:
 
 
 def owner() -> str | None:
-    """The checkout whose lab has the bridges, None when there are none."""
+    """The directory of the lab that has the bridges, None when there are none."""
     for link in links():
         if link.get("ifname") in ADDRESSES and str(link.get("ifalias", "")).startswith(ALIAS):
             return link["ifalias"][len(ALIAS) :]
@@ -67,13 +67,13 @@ table ip {TABLE} {{
 """
 
 
-def up(checkout: Path, memory: Path) -> None:
-    """Make bridges and NAT, or adopt what a killed run of the same checkout left. ``memory`` keeps what has to be put back."""
+def up(lab: Path, memory: Path) -> None:
+    """Make bridges and NAT, or adopt what a killed run of the same lab left. ``memory`` keeps what has to be put back."""
     existing = {link["ifname"]: link for link in links()}
     for bridge, address in ADDRESSES.items():
         if bridge not in existing:
             ip("link", "add", bridge, "type", "bridge", "forward_delay", "0")
-        ip("link", "set", bridge, "alias", f"{ALIAS}{checkout}")
+        ip("link", "set", bridge, "alias", f"{ALIAS}{lab}")
         ip("address", "replace", address, "dev", bridge)
         ip("link", "set", bridge, "up")
     if FORWARD.read_text().strip() != "1":
