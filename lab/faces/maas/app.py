@@ -63,10 +63,23 @@ class Face:
         entry["status"] = reply.status
         if request.method == "HEAD":
             reply.body = b""
+        return await self._lose(request, path, reply)
+
+    async def _lose(self, request: web.Request, path: str, reply: web.Response) -> web.StreamResponse:
+        """Faults after the work is done: the answer never arrives (http_lost), or only the first half of it (http_cut)."""
+        where = {"method": request.method, "path": path, "op": request.query.get("op")}
+        if self.world.engine.fault("http_lost", **where):
+            request.transport.abort()
+        elif self.world.engine.fault("http_cut", **where):
+            half = web.StreamResponse(status=reply.status, headers={**reply.headers, "Content-Length": str(len(reply.body))})
+            await half.prepare(request)
+            await half.write(bytes(reply.body[: len(reply.body) // 2]))
+            request.transport.abort()
+            return half
         return reply
 
     async def _faults(self, request: web.Request, path: str) -> None:
-        """Faults of the transport: an error page, a dropped connection, an answer that takes its time."""
+        """Faults before anything is done: an answer that takes its time (http_slow), a dropped connection (http_reset), an error (http_error)."""
         engine = self.world.engine
         where = {"method": request.method, "path": path, "op": request.query.get("op")}
         slow = engine.fault("http_slow", **where)

@@ -255,7 +255,12 @@ class MaasWorld:
     def _power_changed(self, hostname: str, state: str) -> None:
         self.engine.cancel("maas.pxe", hostname=hostname)
         self.engine.cancel("maas.enlist", hostname=hostname)
-        if state == "on" and self.switching is None:
+        if self.switching is not None:
+            return
+        machine = self.known(hostname)
+        if machine is not None:
+            self.engine.after(self.engine.duration("power_poll"), "maas.power_poll", system_id=machine["system_id"])
+        elif state == "on":
             self.engine.after(self.engine.duration("pxe_boot"), "maas.pxe", hostname=hostname)
 
     def known(self, hostname: str) -> Row | None:

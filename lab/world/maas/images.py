@@ -16,7 +16,7 @@ STREAMS: dict[str, Any] = yaml.safe_load((DATA / "maas" / "streams.yml").read_te
 DEFAULT_URL = "http://images.maas.io/ephemeral-v3/stable/"
 KEYRING = "/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg"
 # Part of an import that the region needs; the rack fetches from the region in the rest.
-REGION_SHARE = 0.9
+REGION_SHARE = 0.88
 STEPS = 8
 
 

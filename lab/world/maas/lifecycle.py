@@ -128,7 +128,8 @@ class Lifecycle(Part):
             return
         seconds = self.engine.duration("vm_commissioning" if machine["vm_host"] else "commissioning")
         count = len(self.maas.results.current(machine, "commissioning")["results"])
-        self._step("commission", machine, seconds * BOOT_SHARE, index=0, pace=seconds * (1 - BOOT_SHARE) / (2 * count))
+        pace = seconds * (1 - BOOT_SHARE) / (2 * count)
+        self._step("commission", machine, seconds * BOOT_SHARE + pace, index=0, pace=pace)
 
     def _parameters(self, name: str) -> dict[str, Any]:
         """What a script is started with: the settings of the same names, where they have a value."""

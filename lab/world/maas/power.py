@@ -139,24 +139,27 @@ class Power(Part):
             return
         rack = self.rack_of(machine)
         if rack:
-            self.maas.switching = system_id
-            try:
-                self.maas.rack.set_power(rack, state)
-            finally:
-                self.maas.switching = None
-            self.maas.world.effects.bmc_changed(rack, state)
+            self._flip(machine, rack, state)
         machine["powered"] = state
         if machine["power_state"] != state:
             machine["power_state"] = state
         self.engine.touch()
+
+    def _flip(self, machine: Row, rack: str, state: str) -> None:
+        """Power of the real thing, changed by the region (not by somebody at the BMC)."""
+        self.maas.switching = machine["system_id"]
+        try:
+            self.maas.rack.set_power(rack, state)
+        finally:
+            self.maas.switching = None
+        self.maas.world.effects.bmc_changed(rack, state)
 
     def cut(self, machine: Row) -> None:
         """The machine switches itself off (commissioning and releasing end so); the region notices at its next poll."""
         rack = machine["rack"]
         machine["powered"] = "off"
         if rack:
-            self.maas.rack.set_power(rack, "off")
-            self.maas.world.effects.bmc_changed(rack, "off")
+            self._flip(machine, rack, "off")
         if machine["power_type"] not in ("", "manual"):
             self.engine.after(self.engine.duration("power_poll"), "maas.power_poll", system_id=machine["system_id"])
 
