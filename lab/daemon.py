@@ -23,7 +23,6 @@ from lab.faces.juju import JujuFace
 from lab.faces.maas import make_app
 from lab.faces.openstack import OpenStackFace
 from lab.faces.vault import VaultFace
-from lab.faces.openstack import OpenStackFace
 from lab.hosts.bmc import Bmcs
 from lab.paths import Paths
 from lab.world import World
@@ -107,8 +106,6 @@ class Lab:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        self.openstack = OpenStackFace(self.world, effects)
-        await self.openstack.start()
         tasks = [asyncio.create_task(engine.run())]
         if not self.hosts:
             await self._initialise()
@@ -126,7 +123,6 @@ class Lab:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.openstack.stop()
         await self.openstack.stop()
         await self.bmcs.stop()
         for runner in self._runners:

@@ -183,6 +183,8 @@ class OpenStackFace:
         for key in list(self._proxies):
             await self._close(key)
         self.effects.openstack_show(None)
+        for hostname in self.state["computes"]:
+            await self._beside(self.effects.compute_stop, hostname)
         self.state.update(shown=[], computes={}, used=False)
         self._computes.clear()
         self.engine.touch()

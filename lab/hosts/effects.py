@@ -31,7 +31,7 @@ class HostEffects(OpenStackEffects, Effects):
     def __init__(self, paths: Paths, loop: asyncio.AbstractEventLoop | None = None):
         self.paths = paths
         self.loop = loop
-        self.computes = ComputeHosts(paths, self.openstack.lower_dirs if self.openstack else None)
+        self.computes = ComputeHosts(paths)
 
     # -- addresses ------------------------------------------------------------------------------------------------------
     def address_add(self, ip: str) -> None:
