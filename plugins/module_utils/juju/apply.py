@@ -17,8 +17,8 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import B
 class Application:
     """One bundle brought to one model."""
 
-    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic):
-        self.client, self.desired, self.machine_map = client, desired, machine_map
+    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic, own_machines=False):
+        self.client, self.desired, self.machine_map, self.own_machines = client, desired, machine_map, own_machines
         self.deadline = clock() + timeout
         self.timeout, self.clock = timeout, clock
         self.done = []
@@ -28,7 +28,7 @@ class Application:
 
     def plan(self, actual):
         """The plan, made with as much as is known about the charms without changing anything."""
-        made = plans.make(self.desired, actual, self.machine_map)
+        made = plans.make(self.desired, actual, self.machine_map, own_machines=self.own_machines)
         if not made["steps"]:
             return made
         known = {}
@@ -40,7 +40,7 @@ class Application:
             elif about and about.get("charm") and ":" in about["charm"]:
                 known[name] = self._info(about["charm"])
         offers.check(self.desired, known)
-        return plans.make(self.desired, actual, self.machine_map, known)
+        return plans.make(self.desired, actual, self.machine_map, known, self.own_machines)
 
     def _info(self, url):
         if url not in self._infos:
@@ -109,7 +109,7 @@ class Application:
                     known[name] = self._info(about["charm"])
             offers.check(self.desired, known)
             # The same steps, with the endpoints that the bundle left open.
-            steps = plan["steps"] = plans.make(self.desired, actual, self.machine_map, known)["steps"]
+            steps = plan["steps"] = plans.make(self.desired, actual, self.machine_map, known, self.own_machines)["steps"]
         machines = dict(plan["machines"])
         known_machines = {name for name in actual["machines"] if "/" not in name}
         for step in steps:
@@ -199,6 +199,8 @@ class Application:
         container = place["container"]
         if place.get("new"):
             return {"scope": container, "directive": ""} if container else None
+        if "directive" in place:
+            return {"scope": self.client.uuid(), "directive": place["directive"]}
         if "machine" in place:
             host = machines[place["machine"]]
         else:

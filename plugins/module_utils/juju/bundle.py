@@ -215,6 +215,9 @@ def charm(reference):
 def place(directive):
     """What a placement means: {'container', 'machine' | 'application' + 'unit' | 'new'}."""
     text = str(directive)
+    if re.fullmatch(r"(system-id|zone|subnet)=\S+", text):
+        # Not for bundles, whose machines say where they are; for units that are placed one by one.
+        return {"container": None, "directive": text}
     container, sign, target = text.partition(":")
     if not sign:
         container, target = (None, text) if text not in CONTAINERS else (text, "new")
@@ -223,7 +226,7 @@ def place(directive):
         raise ValueError(f"'{text}' asks for a container of an unknown kind, '{container}'")
     if target == "new":
         return {"container": container, "new": True}
-    if re.fullmatch(r"\d+", target):
+    if re.fullmatch(r"\d+(/[a-z]+/\d+)*", target):
         return {"container": container, "machine": target}
     match = re.fullmatch(r"([a-z][a-z0-9-]*)(?:/(\d+))?", target)
     if not match:
@@ -329,7 +332,9 @@ def _application_problems(name, application, machines, applications, found):
         where = _attempt(found, label, place, directive)
         if where is None:
             continue
-        if "machine" in where:
+        if "directive" in where:
+            found.append(f"{label}: its placement '{directive}' is for single units, a bundle places units on its machines")
+        elif "machine" in where:
             used.add(where["machine"])
             if where["machine"] not in machines:
                 known = ", ".join(sorted(machines, key=lambda text: (len(text), text))) or "none"

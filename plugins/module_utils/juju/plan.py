@@ -133,6 +133,8 @@ def _where(place):
     """A placement as the bundle writes it."""
     if place.get("new"):
         target = "new"
+    elif "directive" in place:
+        target = place["directive"]
     elif "machine" in place:
         target = place["machine"]
     else:
@@ -145,6 +147,9 @@ def _stands(place, unit, mapping, actual):
     machine = unit["machine"]
     if place.get("new"):
         return bool(place["container"]) == ("/" in machine)
+    if "directive" in place:
+        kind, _sign, value = place["directive"].partition("=")
+        return kind == "system-id" and (actual["machines"].get(machine) or {}).get("instance_id") == value
     if "machine" in place:
         host = mapping.get(place["machine"])
         if host is None:
@@ -340,10 +345,16 @@ def _related(pair, actual, charms):
     return False, pair
 
 
-def make(desired, actual, machine_map=None, charms=None):
-    """{steps, notes, machines}; BundleFault when the two cannot be brought together."""
+def make(desired, actual, machine_map=None, charms=None, own_machines=False):
+    """{steps, notes, machines}; BundleFault when the two cannot be brought together.
+
+    With `own_machines` placements name the model's machines, not a bundle's.
+    """
     charms = charms or {}
-    mapping, fresh, found = match_machines(desired, actual, machine_map)
+    if own_machines:
+        mapping, fresh, found = {name: name for name in actual["machines"]}, {}, []
+    else:
+        mapping, fresh, found = match_machines(desired, actual, machine_map)
     machine_map = {str(key): value for key, value in (machine_map or {}).items()}
     notes = []
     steps = {"charms": [], "machines": [], "deploys": [], "changes": [], "units": [], "relations": [], "exposure": [], "annotations": []}

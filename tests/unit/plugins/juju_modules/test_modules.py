@@ -206,7 +206,7 @@ DONE = {"status": "completed", "output": {"output": "PEM"}}
 def test_an_action_and_its_results():
     link = Actions({"generate-root-ca": [{"status": "pending"}, ConnectionLost("gone"), {"status": "running"}, DONE]})
     answer = actions.work(module(**ACTION), link)
-    assert answer["changed"] and answer["results"] == {"output": "PEM"} and answer["unit"] == "vault/0"
+    assert answer["changed"] and answer["output"] == {"output": "PEM"} and answer["unit"] == "vault/0"
 
 
 def test_check_mode_runs_no_action():
