@@ -294,4 +294,117 @@ def cases(rack: dict[str, Any]) -> list[Case]:
             [("juju-machine", "Ready", True, 4096), ("os-0", "Ready", False, 2048)],
             before=[("maas_vm_host", {**HOST, "wait_timeout": 30})],
         ),
+        Case(
+            "maas_boot_source",
+            {"url": SOURCE, "keyring_filename": "/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg"},
+            lambda api: pick(named(api.get("boot-sources/"), "url", SOURCE), "keyring_filename"),
+            {"keyring_filename": "/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg"},
+        ),
+        Case(
+            "maas_boot_source",
+            {"url": SOURCE, "previous_url": "http://images.maas.io/ephemeral-v3/stable/"},
+            lambda api: [source["url"] for source in api.get("boot-sources/")],
+            [SOURCE],
+            name="maas_boot_source-moved",
+        ),
+        Case(
+            "maas_user",
+            {"username": "ana", "email": "ana@example.com", "password": "very-s3cret"},
+            lambda api: pick(named(api.get("users/"), "username", "ana"), "email", "is_superuser"),
+            {"email": "ana@example.com", "is_superuser": False},
+        ),
+        Case(
+            "maas_user",
+            {"username": "ana", "state": "absent"},
+            lambda api: named(api.get("users/"), "username", "ana"),
+            None,
+            before=[("maas_user", {"username": "ana", "email": "ana@example.com", "password": "very-s3cret"})],
+            name="maas_user-absent",
+        ),
+        *[
+            case
+            for module, path, option in (
+                ("maas_zone", "zones/", "description"),
+                ("maas_resource_pool", "resourcepools/", "description"),
+                ("maas_space", "spaces/", "description"),
+                ("maas_fabric", "fabrics/", "class_type"),
+            )
+            for case in (
+                Case(
+                    module,
+                    {"name": "made", option: "x"},
+                    lambda api, path=path, option=option: pick(named(api.get(path), "name", "made"), option),
+                    {option: "x"},
+                ),
+                Case(
+                    module,
+                    {"name": "made", option: "y"},
+                    lambda api, path=path, option=option: pick(named(api.get(path), "name", "made"), option),
+                    {option: "y"},
+                    before=[(module, {"name": "made", option: "x"})],
+                    name=f"{module}-changed",
+                ),
+                Case(
+                    module,
+                    {"name": "made", "state": "absent"},
+                    lambda api, path=path: named(api.get(path), "name", "made"),
+                    None,
+                    before=[(module, {"name": "made"})],
+                    name=f"{module}-absent",
+                ),
+            )
+        ],
+        Case(
+            "maas_dns_resource",
+            {"fqdn": "vip.maas", "ip_addresses": ["10.42.0.151", "10.42.0.150"]},
+            lambda api: sorted(a["ip"] for r in api.get("dnsresources/") if r["fqdn"] == "vip.maas" for a in r["ip_addresses"]),
+            ["10.42.0.150", "10.42.0.151"],
+        ),
+        Case(
+            "maas_dns_resource",
+            {"fqdn": "vip.maas", "state": "absent"},
+            lambda api: [r["fqdn"] for r in api.get("dnsresources/") if r["fqdn"] == "vip.maas"],
+            [],
+            before=[("maas_dns_resource", {"fqdn": "vip.maas", "ip_addresses": ["10.42.0.150"]})],
+            name="maas_dns_resource-absent",
+        ),
+        Case(
+            "maas_machine_power",
+            {"machines": ["compute0"], "state": "off", "wait_timeout": 30, "wait_interval": 0.5},
+            lambda api: api.get(f"machines/{machine(api, 'compute0')['system_id']}/", op="query_power_state")["state"],
+            "off",
+            before=[("maas_machine_state", {"machines": ["compute0"], "state": "deployed", "wait_timeout": 60})],
+            prepare=declared("compute0", ready=True),
+        ),
+        Case(
+            "maas_machine_power",
+            {"machines": ["compute0"], "state": "on", "wait_timeout": 30, "wait_interval": 0.5},
+            lambda api: api.get(f"machines/{machine(api, 'compute0')['system_id']}/", op="query_power_state")["state"],
+            "on",
+            before=[
+                ("maas_machine_state", {"machines": ["compute0"], "state": "deployed", "wait_timeout": 60}),
+                ("maas_machine_power", {"machines": ["compute0"], "state": "off", "wait_timeout": 30}),
+            ],
+            prepare=declared("compute0", ready=True),
+            name="maas_machine_power-on",
+        ),
+        *[
+            Case(
+                "maas_storage_layout",
+                {"machines": ["compute0", "compute1"], "layout": layout},
+                lambda api: (
+                    [len(machine(api, name)["volume_groups"]) for name in ("compute0", "compute1")]
+                    + [any(disk["partitions"] for disk in machine(api, "compute0")["blockdevice_set"])]
+                ),
+                expect,
+                before=before,
+                prepare=declared("compute0", "compute1", ready=True),
+                name=f"maas_storage_layout-{layout}",
+            )
+            for layout, expect, before in (
+                ("lvm", [1, 1, True], []),
+                ("blank", [0, 0, False], []),
+                ("flat", [0, 0, True], [("maas_storage_layout", {"machines": ["compute0", "compute1"], "layout": "blank"})]),
+            )
+        ],
     ]

@@ -10,7 +10,7 @@ import pytest
 from lab.world.rack import load
 from tests.integration.maas_matrix import HOST, SUBNET, VM, Case, cases, declared, rack_entry
 from tests.integration.maas_runner import Api, Failed, run
-from tests.support.lab import MaasLab
+from tests.support.lab import MaasLab, ssh_key
 
 RACK = load("thesis")
 CASES = cases(RACK)
@@ -32,8 +32,10 @@ def api(lab):
 
 
 def test_every_writing_module_has_a_case():
-    names = {path.stem for path in MODULES.glob("maas_*.py") if "stratus.cloud.maas.writes" in path.read_text()}
-    assert names == {case.module for case in CASES}
+    texts = {path.stem: path.read_text() for path in MODULES.glob("maas_*.py")}
+    assert {name for name, text in texts.items() if "stratus.cloud.maas.writes" in text} == {case.module for case in CASES}
+    readers = {name for name, text in texts.items() if "stratus.cloud.maas.reads" in text}
+    assert readers == {*INFOS, "maas_config_info", "maas_controller_info", "maas_events", "maas_machine_info", "maas_machine_wait"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -145,3 +147,58 @@ def test_links_follow_what_is_asked_for(lab, api):
         machine = api.get("machines/", hostname="compute0")[0]
         found = next(i for i in machine["interface_set"] if i["name"] == "br-ex")["links"]
         assert [link["mode"] for link in found if link["mode"] != "link_up"] == [link["mode"] for link in links]
+
+
+INFOS = {
+    "maas_zone_info": ("zones", "name", "default"),
+    "maas_resource_pool_info": ("resource_pools", "name", "default"),
+    "maas_space_info": ("spaces", "name", "internal"),
+    "maas_fabric_info": ("fabrics", "name", "fabric-1"),
+    "maas_tag_info": ("tags", "name", "compute"),
+    "maas_subnet_info": ("subnets", "cidr", SUBNET),
+    "maas_ip_range_info": ("ip_ranges", "subnet", SUBNET),
+    "maas_user_info": ("users", "username", "admin"),
+    "maas_sshkey_info": ("sshkeys", "key", ssh_key()),
+    "maas_boot_source_info": ("boot_sources", "url", "http://images.maas.io/ephemeral-v3/stable"),
+    "maas_boot_resources_info": ("boot_resources", "name", "ubuntu/jammy"),
+    "maas_vm_host_info": ("vm_hosts", "name", "lxd-controller"),
+    "maas_dns_resource_info": ("dns_resources", "fqdn", "vip.maas"),
+}
+
+
+def test_the_reading_twins(lab):
+    lab.call(lab.turn_dhcp_on)
+    run("maas_space", {"name": "internal"})
+    run("maas_tag", {"name": "compute"})
+    run("maas_sshkey", {"key": ssh_key()})
+    run("maas_vm_host", {**HOST, "wait_timeout": 30})
+    run("maas_dns_resource", {"fqdn": "vip.maas", "ip_addresses": ["10.42.0.150"]})
+    lab.forget()
+    for module, (result, option, value) in INFOS.items():
+        everything = run(module, {})
+        one = run(module, {option: value})
+        assert not everything["changed"]
+        assert 1 <= len(one[result]) <= len(everything[result]), module
+        assert all(thing in everything[result] for thing in one[result]), module
+        assert run(module, {option: "10.99.0.0/16" if option in ("cidr", "subnet") else "no such thing"})[result] == []
+    settings = run("maas_config_info", {"names": ["commissioning_distro_series", "completed_intro"]})["settings"]
+    assert set(settings) == {"commissioning_distro_series", "completed_intro"}
+    assert lab.writes() == []
+
+
+def test_events(lab):
+    declared("compute0", "compute1", ready=True)(lab)
+    found = run("maas_events", {"machines": ["compute0"], "level": "DEBUG", "limit": 5000})
+    assert {event["hostname"] for event in found["events"]} == {"compute0"}
+    ids = [event["id"] for event in found["events"]]
+    assert ids == sorted(ids)
+    assert any(event["type"] == "Node changed status" for event in found["events"])
+    assert run("maas_events", {"machines": ["compute0"], "level": "DEBUG", "after": found["last_id"]})["events"] == []
+    assert [event["id"] for event in run("maas_events", {"level": "DEBUG", "limit": 3})["events"]][-1] >= found["last_id"]
+
+
+def test_a_user_that_differs_cannot_be_changed(lab):
+    with pytest.raises(Failed, match="email is 'admin@example.com', not 'other@example.com'"):
+        run("maas_user", {"username": "admin", "email": "other@example.com"})
+    with pytest.raises(Failed, match="email and password is needed"):
+        run("maas_user", {"username": "new"})

@@ -102,7 +102,8 @@ def form(data):
             return "true" if value else "false"
         if value is None:
             return ""
-        if isinstance(value, bytes):
+        # A file is given as a function that opens it, for every attempt needs its own.
+        if isinstance(value, bytes) or callable(value):
             return value
         return str(value)
 

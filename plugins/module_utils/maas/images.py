@@ -9,7 +9,7 @@ import time
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.kinds import BOOT_SELECTION, BOOT_SOURCE
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.resource import ensure, find
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.resource import Result, compare, encoded, ensure, find
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import FAILED as VERDICT_FAILED
 
@@ -24,6 +24,33 @@ def source_of(client, url=None):
         return sources[0] if sources else None
     norm = BOOT_SOURCE.fields["url"].norm
     return next((source for source in sources if norm(source["url"]) == norm(url)), None)
+
+
+def ensure_source(client, params):
+    """A boot source; one with ``previous_url`` is pointed to the new URL instead of being joined by another."""
+    wanted = {name: params[name] for name in ("url", "keyring_filename", "keyring_data")}
+    there = source_of(client, params["url"])
+    if params["state"] == "present" and there is None and params["previous_url"]:
+        old = source_of(client, params["previous_url"])
+        if old is not None:
+            changes = compare(BOOT_SOURCE, old, wanted)
+            before = {name: pair[0] for name, pair in changes.items()}
+            after = {name: pair[1] for name, pair in changes.items()}
+            thing = {**old, "url": params["url"]}
+            if not client.read_only:
+                thing = client.call(
+                    "BootSource", "update", {"id": old["id"]}, encoded(BOOT_SOURCE, wanted, changes), what=f"point boot source {old['url']} to {params['url']}"
+                )
+            return Result(True, before, after, _without_keyring(thing), changes)
+    if params["state"] == "present" and there is None and not (params["keyring_filename"] or params["keyring_data"]):
+        raise MaasError(f"There is no boot source {params['url']} yet; to make one, keyring_filename or keyring_data is needed")
+    result = ensure(client, BOOT_SOURCE, wanted, params["state"])
+    result.thing = _without_keyring(result.thing)
+    return result
+
+
+def _without_keyring(source):
+    return source and {name: value for name, value in source.items() if name != "keyring_data"}
 
 
 def ensure_selection(client, params):

@@ -5,11 +5,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import ipaddress
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import chunks
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import MaasError, NotFound
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.resource import Field, Kind, ensure, lowered, ordered, text, words
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.resource import (
+    Field,
+    Kind,
+    Result,
+    compare,
+    ensure,
+    find,
+    lowered,
+    ordered,
+    text,
+    view,
+    words,
+)
 
 
 def network(value):
@@ -25,6 +39,11 @@ def address(value):
         return str(ipaddress.ip_address(str(value))) if value not in (None, "") else ""
     except ValueError:
         return text(value)
+
+
+def unfolded(value):
+    """base64 without its line breaks."""
+    return "".join(text(value).split())
 
 
 def key_body(value):
@@ -146,7 +165,11 @@ BOOT_SOURCE = Kind(
     "BootSources",
     "BootSource",
     "url",
-    {"url": Field(norm=lambda value: text(value).rstrip("/") + "/"), "keyring_filename": Field(norm=text), "keyring_data": Field(norm=text)},
+    {
+        "url": Field(norm=lambda value: text(value).rstrip("/") + "/"),
+        "keyring_filename": Field(norm=text),
+        "keyring_data": Field(norm=unfolded, encode=lambda value: lambda: io.BytesIO(base64.b64decode(value))),
+    },
 )
 
 BOOT_SELECTION = Kind(
@@ -310,6 +333,34 @@ def _rack(client, name):
         if name in (rack["system_id"], rack["hostname"], rack.get("fqdn")):
             return rack["system_id"]
     raise MaasError(f"There is no rack controller {name}. The region knows: {', '.join(rack['hostname'] for rack in racks) or 'none'}")
+
+
+def ensure_user(client, params):
+    """A user; the API can make and delete one, and nothing between."""
+    wanted = {name: params.get(name) for name in USER.fields}
+    if params["state"] == "absent":
+        found = find(client, USER, wanted)
+        if found is None or client.read_only:
+            return ensure(client, USER, wanted, "absent")
+        data = {"transfer_resources_to": params["transfer_resources_to"]} if params.get("transfer_resources_to") else {}
+        client.call("User", "delete", {"username": params["username"]}, data, what=f"delete user {params['username']}")
+        return Result(True, view(USER, found, ["username", "email", "is_superuser"]), {}, found)
+
+    def create(wanted):
+        missing = [name for name in ("email", "password") if not wanted.get(name)]
+        if missing:
+            raise MaasError(f"There is no user {wanted['username']} yet; to make one, {' and '.join(missing)} is needed")
+        form = {**{name: wanted[name] for name in ("username", "email", "password")}, "is_superuser": "1" if wanted.get("is_superuser") else "0"}
+        return client.call("Users", "create", data=form, what=f"create user {wanted['username']}", settled=lambda: find(client, USER, wanted))
+
+    found = find(client, USER, wanted)
+    differ = compare(USER, found, wanted) if found else {}
+    if differ:
+        told = ", ".join(f"{name} is {pair[0]!r}, not {pair[1]!r}" for name, pair in differ.items())
+        raise MaasError(
+            f"User {params['username']} exists and differs ({told}). MAAS' API cannot change a user: do it in the web interface, or delete it first"
+        )
+    return ensure(client, USER, wanted, "present", create=create)
 
 
 # Settings
