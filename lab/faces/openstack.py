@@ -41,10 +41,11 @@ def context(certificate: str, key: str, chain: str) -> ssl.SSLContext:
 class Proxy:
     """One port of one unit: ends TLS and hands every request to the service, with what it needs to name itself in its answers."""
 
-    def __init__(self, address: str, port: int, target: str):
+    def __init__(self, address: str, port: int, target: str, engine: Any = None):
         self.address = address
         self.port = port
         self.target = target
+        self.engine = engine
         self._runner: web.AppRunner | None = None
         self._client: aiohttp.ClientSession | None = None
 
@@ -68,6 +69,9 @@ class Proxy:
 
     async def forward(self, request: web.Request) -> web.StreamResponse:
         assert self._client
+        fault = self.engine and self.engine.fault("openstack_error", address=self.address, port=self.port, method=request.method, path=request.path)
+        if fault:
+            return web.Response(status=fault.get("status", 503), text=fault.get("text", "503 Service Unavailable\n"))
         headers = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP)
         headers["X-Forwarded-Proto"] = "https"
         headers["X-Forwarded-For"] = request.remote or ""
@@ -113,29 +117,34 @@ class OpenStackFace:
         self.world = world
         self.engine = world.engine
         self.effects = effects
-        self.cloud: Any = getattr(effects, "openstack", None)
         self.state: dict[str, Any] = self.engine.state.setdefault("openstack", {"shown": [], "computes": {}, "used": False})
         self._proxies: dict[tuple[str, int], tuple[Proxy, tuple]] = {}
         self._computes: dict[str, str] = {}
         self._endpoints: dict[tuple[str, str], str] | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task | None = None
-        if self.cloud:
-            from lab.hosts.openstack import services
+        self.catalog: dict[str, dict[str, Any]] = {}
 
-            self.catalog = {name: service["catalog"] for name, service in services()["services"].items() if "catalog" in service}
+    @property
+    def cloud(self) -> Any:
+        """The services behind the model; None while they are not built."""
+        return self.effects.openstack
 
     async def start(self) -> None:
-        if self.cloud is None:
+        if not self.effects.hosts:
             return
+        from lab.hosts.openstack import services
+
+        self.catalog = {name: service["catalog"] for name, service in services()["services"].items() if "catalog" in service}
         self.world.juju.on_unit_change(lambda _model, _unit: self._wake.set())
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        if not self._task:
+            return
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
         for key in list(self._proxies):
             await self._close(key)
         if self.cloud:
@@ -158,7 +167,10 @@ class OpenStackFace:
                     continue
                 await self.apply(plan)
             except CloudError as error:
+                # Stopped, or made anew by another lab-up: begin again.
                 LOG.warning("OpenStack: %s", error)
+                prepared = False
+                await self._reload()
             except Exception:
                 LOG.exception("OpenStack could not be brought in step with the model")
             self._wake.clear()
@@ -170,7 +182,14 @@ class OpenStackFace:
     async def _beside(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(None, function, *args)
 
+    async def _reload(self) -> None:
+        if self.cloud:
+            await self.cloud.api.close()
+        self.effects.openstack_reload()
+
     async def _prepare(self) -> None:
+        while self.cloud is None:
+            await asyncio.sleep(LOOK)
         while not await self._beside(self.effects.openstack_ready):
             await asyncio.sleep(1)
         await self.cloud.api.set_admin_password(self.effects.openstack_password())
@@ -189,7 +208,7 @@ class OpenStackFace:
         self._computes.clear()
         self.engine.touch()
         await self._beside(self.effects.openstack_reset)
-        self.cloud.api.forget()
+        await self._reload()
 
     # -- what should be -----------------------------------------------------------------------------------------------
     def plan(self) -> Plan:
@@ -248,7 +267,7 @@ class OpenStackFace:
             address = key[0]
             if (address, model) not in certificates:
                 certificates[address, model] = context(*self.world.vault.issue([hostname] if hostname else [], [address], model))
-            proxy = Proxy(*key, f"http://{self.cloud.address}:{target}")
+            proxy = Proxy(*key, f"http://{self.cloud.address}:{target}", self.engine)
             try:
                 await proxy.start(certificates[address, model])
             except OSError as error:

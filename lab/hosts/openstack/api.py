@@ -37,10 +37,6 @@ class Api:
             self._session = aiohttp.ClientSession(timeout=TIMEOUT)
         return self._session
 
-    def forget(self) -> None:
-        """The services are new: the token of the old ones is worth nothing."""
-        self._token = None
-
     async def close(self) -> None:
         if self._session:
             await self._session.close()

@@ -64,6 +64,10 @@ class OpenStackEffects:
             cloud.destroy()
             cloud.start([self.paths.key.with_suffix(".pub").read_text()] if self.paths.key.exists() else [])
 
+    def openstack_reload(self) -> None:
+        """Look again at what is there: the host may be another one, with other passwords."""
+        self._cloud = None
+
     def openstack_show(self, info: dict[str, Any] | None) -> None:
         """Remember where and as whom the cloud is reached, for endpoints.json."""
         self._shown = info

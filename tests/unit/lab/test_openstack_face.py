@@ -1,0 +1,177 @@
+"""OpenStack's face without OpenStack: what it plans from the model's units, how its proxies forward, and whether the service data hang together."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from lab.effects import Effects
+from lab.faces.openstack import OpenStackFace, Proxy, context
+from lab.hosts.openstack import layer
+from lab.world import pki
+
+MODEL = "d1"
+
+
+class Cloud:
+    """A model with units, a Vault, and the effects that the face asks for."""
+
+    def __init__(self):
+        self.units: dict[str, dict] = {}
+        self.authority = pki.authority("Test root")
+        self.has_ca = True
+        state = {"models": {MODEL: {"units": {}}}}
+        self.juju = SimpleNamespace(state=state, units_of=lambda _model: list(self.units.values()))
+        self.vault = SimpleNamespace(
+            ca=lambda _model: {"cert": self.authority[0], "key": self.authority[1], "chain": self.authority[0]} if self.has_ca else None
+        )
+        self.engine = SimpleNamespace(state={}, touch=lambda: None)
+        self.rack = SimpleNamespace(machines={"compute0": {"cpu": 16, "memory": 65536, "disks": [{"size": 480 * 1000**3}, {"size": 10**9}]}})
+        self.face = OpenStackFace(self, Effects())
+        self.face.catalog = {name: service["catalog"] for name, service in layer.services()["services"].items()}
+
+    def unit(self, name: str, charm: str, workload: str = "active", message: str = "Unit is ready", **more):
+        found = {"name": name, "charm": charm, "workload": workload, "message": message, "life": "alive", "leader": name.endswith("/0"), "hostname": None,
+                 "address": "10.42.0.120", **more}  # fmt: skip
+        self.units[name] = found
+        self.juju.state["models"][MODEL]["units"].setdefault(name, {"state": {}})
+
+
+@pytest.fixture
+def cloud():
+    return Cloud()
+
+
+def test_nothing_is_shown_before_a_unit_is_active(cloud):
+    cloud.unit("keystone/0", "keystone", "waiting", "Incomplete relations: database")
+    plan = cloud.face.plan()
+    assert plan.cloud and not plan.proxies and not plan.endpoints
+
+
+def test_nothing_is_shown_before_vault_has_a_ca(cloud):
+    cloud.has_ca = False
+    cloud.unit("keystone/0", "keystone")
+    assert not cloud.face.plan().proxies
+
+
+def test_an_active_unit_is_shown_at_its_address(cloud):
+    cloud.unit("keystone/0", "keystone")
+    cloud.unit("nova-cloud-controller/0", "nova-cloud-controller", address="10.42.0.121")
+    plan = cloud.face.plan()
+    assert plan.proxies[("10.42.0.120", 5000)][0] == plan.proxies[("10.42.0.120", 35357)][0] == 5000
+    assert plan.endpoints[("identity", "public")] == "https://10.42.0.120:5000/v3"
+    assert plan.endpoints[("identity", "admin")] == "https://10.42.0.120:35357/v3"
+    assert plan.endpoints[("compute", "public")] == plan.endpoints[("compute", "admin")] == "https://10.42.0.121:8774/v2.1"
+
+
+def test_of_several_units_the_leader_is_in_the_catalog_and_all_listen(cloud):
+    cloud.unit("glance/1", "glance", leader=True, address="10.42.0.131")
+    cloud.unit("glance/0", "glance", leader=False, address="10.42.0.130")
+    plan = cloud.face.plan()
+    assert plan.endpoints[("image", "public")] == "https://10.42.0.131:9292"
+    assert set(plan.proxies) == {("10.42.0.130", 9292), ("10.42.0.131", 9292)}
+
+
+def test_a_unit_that_was_active_goes_on_serving_until_it_is_paused_or_gone(cloud):
+    cloud.unit("glance/0", "glance")
+    cloud.face.plan()
+    cloud.unit("glance/0", "glance", "blocked", "Services not running that should be: glance-api")
+    assert cloud.face.plan().proxies
+    cloud.unit("glance/0", "glance", "maintenance", "Paused. Use 'resume' action to resume normal service.")
+    assert not cloud.face.plan().proxies
+    cloud.unit("glance/0", "glance", "waiting", "Incomplete relations: database")
+    assert not cloud.face.plan().proxies
+    cloud.unit("glance/0", "glance", life="dead")
+    assert not cloud.face.plan().cloud
+
+
+def test_compute_hosts_follow_their_charm(cloud):
+    cloud.unit("nova-compute/0", "nova-compute", "waiting", "Incomplete relations: messaging", hostname="compute0")
+    assert cloud.face.plan().computes == {}
+    cloud.unit("nova-compute/0", "nova-compute", hostname="compute0")
+    assert cloud.face.plan().computes == {"compute0": "running"}
+    cloud.juju.state["models"][MODEL]["units"]["nova-compute/0"]["state"]["disabled"] = True
+    assert cloud.face.plan().computes == {"compute0": "disabled"}
+    cloud.unit("nova-compute/0", "nova-compute", "maintenance", "Paused. Use 'resume' action to resume normal service.", hostname="compute0")
+    assert cloud.face.plan().computes == {"compute0": "stopped"}
+    cloud.unit("nova-compute/0", "nova-compute", "blocked", "Unit was removed from the cloud", hostname="compute0")
+    assert cloud.face.plan().computes == {}
+
+
+def test_a_host_is_as_big_as_its_machine(cloud):
+    assert cloud.face._size("compute0") == {"vcpus": 16, "memory_mb": 65536, "local_gb": 480}
+    assert cloud.face._size("elsewhere") == {}
+
+
+async def test_without_hosts_there_is_nothing_to_do(cloud):
+    await cloud.face.start()
+    await cloud.face.stop()
+
+
+async def test_a_proxy_ends_tls_and_passes_everything_on(cloud):
+    seen = {}
+
+    async def service(request: web.Request) -> web.StreamResponse:
+        seen.update(headers=dict(request.headers), path=request.raw_path, body=await request.read())
+        return web.Response(status=300, body=b"x" * 200000, headers={"X-Subject-Token": "t"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", service)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]
+    certificate, key = cloud.authority
+    proxy = Proxy("127.0.0.1", free_port(), f"http://127.0.0.1:{port}")
+    await proxy.start(context(*pki.leaf(certificate, key, [], ["127.0.0.1"]), certificate))
+    try:
+        trust = ssl.create_default_context(cadata=certificate)
+        async with aiohttp.ClientSession() as session:
+            url = f"https://127.0.0.1:{proxy.port}/v3/a%2Fb?name=x%20y"
+            async with session.put(url, data=b"image" * 50000, ssl=trust, allow_redirects=False, headers={"X-Auth-Token": "me"}) as answer:
+                assert answer.status == 300 and answer.headers["X-Subject-Token"] == "t" and len(await answer.read()) == 200000
+            assert seen["path"] == "/v3/a%2Fb?name=x%20y" and seen["body"] == b"image" * 50000
+            assert seen["headers"]["X-Forwarded-Proto"] == "https" and seen["headers"]["X-Auth-Token"] == "me"
+            assert seen["headers"]["Host"] == f"127.0.0.1:{proxy.port}"
+            await runner.cleanup()
+            async with session.get(url, ssl=trust) as answer:
+                assert answer.status == 503
+    finally:
+        await proxy.stop()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_every_template_gets_what_it_names():
+    data = layer.services()["services"]
+    setup = {"address": "10.42.0.8", "services": data, **{f"{name}_password": f"{name}-secret" for name in ("service", "database", "rabbit")}}
+    for file in sorted((layer.GUEST / "etc").rglob("*")):
+        name = str(file.relative_to(layer.GUEST))
+        if file.is_file() and name.split("/")[1] in data:
+            text = layer.template(name, layer.settings(setup, name.split("/")[1]))
+            assert "${" not in text
+            # A section twice would be two halves of which one is easily overlooked.
+            sections = re.findall(r"(?m)^\[(.+)\]$", text)
+            assert len(sections) == len(set(sections)), name
+
+
+def test_services_are_complete():
+    data = layer.services()
+    ports = [service["catalog"]["port"] for service in data["services"].values()]
+    assert len(ports) == len(set(ports))
+    for name, service in data["services"].items():
+        assert service["packages"] and service["units"] and service["prepare"], name
+        assert (layer.GUEST / "etc" / name).is_dir(), name
+    assert "nova-compute" in data["compute"]
