@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import http.client
 import json
@@ -13,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,16 +167,25 @@ def up(paths: Paths) -> int:
     mode = running_mode(paths)
     if mode and mode != ("hosts" if hosts else "loopback"):
         raise Stop(f"The lab of this checkout is up in {mode} mode: take it down first (python -m lab down).")
-    with (paths.run / "up.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Stop("Another `python -m lab up` of this checkout is at work.") from None
+    if len(str(paths.control)) > 100:
+        raise Stop(f"The path of {paths.lab} is too long for a socket in it: use a shorter one (LAB_DIR=...).")
+    with alone(paths):
         started = time.monotonic()
         (up_hosts if hosts else up_loopback)(paths)
         say(f"The lab is up ({time.monotonic() - started:.0f} s).")
     show(paths)
     return 0
+
+
+@contextlib.contextmanager
+def alone(paths: Paths) -> Iterator[None]:
+    """One `up` or `down` at a time."""
+    with (paths.lab / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Stop("Another `python -m lab up` or `down` of this lab is at work.") from None
+        yield
 
 
 def up_loopback(paths: Paths) -> None:
@@ -253,6 +263,14 @@ def end_sessions() -> None:
 
 # -- down -------------------------------------------------------------------------------------------------------------------
 def down(paths: Paths) -> int:
+    if not paths.lab.exists():
+        say("There is no lab here.")
+        return 0
+    with alone(paths):
+        return take_down(paths)
+
+
+def take_down(paths: Paths) -> int:
     owned = owns_hosts(paths)
     if owned and os.geteuid() != 0:
         raise Stop("This lab has hosts: taking it down needs root, too.")
@@ -276,7 +294,7 @@ def down(paths: Paths) -> int:
     if left:
         say("Left behind:\n" + "\n".join(f"  {what}" for what in left))
         return 1
-    kept = [f".lab/{path.name}" for path in sorted(paths.lab.glob("*"))] if paths.lab.exists() else []
+    kept = [f".lab/{path.name}" for path in sorted(paths.lab.glob("[a-z]*"))]
     say("The lab is down. Checked: no process, control group, bridge, interface, mount or nft table of it is left." + (f" Kept: {', '.join(kept)}." if kept else ""))
     return 0
 
