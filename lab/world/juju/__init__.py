@@ -6,7 +6,8 @@ The parts: ``controllers`` (bootstrap, clouds, credentials), ``models``, ``machi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lab.world.juju.actions import Actions
@@ -28,6 +29,7 @@ class JujuWorld:
         self.engine = world.engine
         self.state: dict[str, Any] = self.engine.state.setdefault("juju", {"controllers": {}, "models": {}, "plan_mode": "base", "version": VERSION})
         self.revisions: dict[str, int] = {}
+        self._held = 0
         self._unit_callbacks: list[Callable[[str, dict[str, Any]], None]] = []
         self.controllers = Controllers(self)
         self.models = Models(self)
@@ -64,8 +66,20 @@ class JujuWorld:
         for callback in self._unit_callbacks:
             callback(model["uuid"], self.units.public(model, unit))
 
+    @contextlib.contextmanager
+    def together(self, model: dict) -> Iterator[None]:
+        """Several changes of a model as one: their consequences are worked out once, at the end."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+        self.changed(model)
+
     def changed(self, model: dict) -> None:
         """Something in the model is different: work the consequences out, wake the watchers."""
+        if self._held:
+            return
         self.units.recompute(model)
         self.revisions[model["uuid"]] = self.revisions.get(model["uuid"], 0) + 1
         self.engine.touch()

@@ -298,15 +298,15 @@ class Applications:
     def remove(self, model: dict, name: str, force: bool = False) -> dict[str, Any]:
         app = self.get(model, name)
         units = self.units(model, name)
-        app["life"] = "dying"
-        for relation in self.juju.relations.of(model, name):
-            if len(relation["endpoints"]) == 2:
-                self.juju.relations.remove(model, relation)
-        for unit in units:
-            self.remove_unit(model, unit["name"], force=force or app["subordinate"])
-        if not units:
-            self.engine.after(2, "juju.application_gone", model=model["uuid"], application=name)
-        self.juju.changed(model)
+        with self.juju.together(model):
+            app["life"] = "dying"
+            for relation in self.juju.relations.of(model, name):
+                if len(relation["endpoints"]) == 2:
+                    self.juju.relations.remove(model, relation)
+            for unit in units:
+                self.remove_unit(model, unit["name"], force=force or app["subordinate"])
+            if not units:
+                self.engine.after(2, "juju.application_gone", model=model["uuid"], application=name)
         return {"destroyed-units": [u["name"] for u in units]}
 
     def _gone(self, model: str, application: str) -> None:

@@ -39,10 +39,12 @@ class Machines:
     def allocate(self, owner: str, system_id: str | None, wanted: dict[str, Any], agent_name: str) -> dict:
         """A MAAS machine for the constraints; ApiError 409 when there is none."""
         found: dict[str, Any] = {"agent_name": agent_name}
-        names = {"mem": "mem", "cores": "cpu_count", "arch": "arch", "tags": "tags", "zones": "zone", "root-disk": "root_disk"}
+        names = {"mem": "mem", "cores": "cpu_count", "arch": "arch", "tags": "tags", "zones": "zone"}
         for key, value in wanted.items():
-            if key in names:
+            if key in names and value not in ([], ""):
                 found[names[key]] = value
+        if wanted.get("root-disk"):
+            found["storage"] = f"root:{-(-wanted['root-disk'] // 1024)}"
         return self.maas.allocate(owner, system_id=system_id, constraints=found)
 
     def give_back(self, system_id: str) -> None:

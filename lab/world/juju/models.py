@@ -187,11 +187,12 @@ class Models:
         model["life"] = "dying"
         model["force"] = bool(force) or model.get("force", False)
         model["status"] = {"current": "destroying", "message": "attempt 1 to destroy model", "since": self.engine.now()}
-        for name in list(model["applications"]):
-            self.juju.applications.remove(model, name, force=model["force"])
-        for identity in list(model["machines"]):
-            if identity in model["machines"]:
-                self.juju.machines.remove(model, identity, force=True)
+        with self.juju.together(model):
+            for name in list(model["applications"]):
+                self.juju.applications.remove(model, name, force=model["force"])
+            for identity in list(model["machines"]):
+                if identity in model["machines"]:
+                    self.juju.machines.remove(model, identity, force=True)
         self.engine.cancel("juju.model", model=model["uuid"])
         self.engine.after(self.engine.duration("juju_model_remove"), "juju.model", model=model["uuid"])
         self.juju.changed(model)

@@ -16,9 +16,24 @@ class Relations:
     def __init__(self, juju: Any):
         self.juju = juju
         self.engine = juju.engine
+        self._index: dict[str, tuple] = {}
 
     def of(self, model: dict, application: str) -> list[dict[str, Any]]:
         return [r for r in model["relations"].values() if any(e["app"] == application for e in r["endpoints"])]
+
+    def by_application(self, model: dict) -> dict[str, list[tuple[dict, dict, dict]]]:
+        """(relation, own end, other end) for each application; peers are left out. Kept until a relation comes or goes."""
+        mark = (len(model["relations"]), model["next"]["relation"])
+        held = self._index.get(model["uuid"])
+        if held is None or held[0] != mark:
+            found: dict[str, list[tuple[dict, dict, dict]]] = {}
+            for relation in model["relations"].values():
+                ends = relation["endpoints"]
+                if len(ends) == 2:
+                    for mine, other in (ends, ends[::-1]):
+                        found.setdefault(mine["app"], []).append((relation, mine, other))
+            self._index[model["uuid"]] = held = (mark, found)
+        return held[1]
 
     def infer(self, model: dict, texts: list[str]) -> list[dict[str, Any]]:
         """The two endpoints meant by ``application[:endpoint]`` twice; the server's refusals otherwise."""

@@ -61,6 +61,8 @@ def mysql_innodb_cluster(view: Any) -> Status:
         if len([p for p in peers if p.started]) < view.behaviour["cluster"]["least"]:
             return "waiting", "Cluster jujuCluster not yet created by leader, Not all instances configured for clustering, Instance not yet in the cluster"
         return "waiting", "Instance not yet in the cluster, Not all instances clustered"
+    if view.unit["life"] != "alive":
+        return "waiting", "This unit is departing. Shutting down."
     clustered = sorted((p for p in peers if "cluster" in p.done), key=lambda p: p.unit["number"])
     mode = "R/W" if clustered[0].unit["name"] == view.unit["name"] else "R/O"
     tolerated = (len(clustered) - 1) // 2
@@ -93,8 +95,8 @@ def ovn_central(view: Any) -> Status:
     found = requirements(view)
     if found:
         return found
-    first = min((p for p in view.peers() if "cluster" in p.done), key=lambda p: p.unit["number"])
-    leads = first.unit["name"] == view.unit["name"]
+    first = min((p.unit["number"] for p in view.peers() if "cluster" in p.done), default=None)
+    leads = first == view.unit["number"]
     return "active", "Unit is ready (leader: ovnnb_db, ovnsb_db northd: active)" if leads else "Unit is ready"
 
 

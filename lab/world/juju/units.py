@@ -42,6 +42,11 @@ class View:
         return self.app["leader"] == self.unit["name"]
 
     @property
+    def optional(self) -> set[str]:
+        """Endpoints that the unit can do without."""
+        return {e for group in (self.behaviour.get("optional") or {}).values() for e in group}
+
+    @property
     def started(self) -> bool:
         return "start" in self.done
 
@@ -50,14 +55,8 @@ class View:
 
     def relations(self, endpoint: str | None = None) -> list[tuple[dict, dict, dict]]:
         """(relation, own end, other end) of the unit's application."""
-        found = []
-        for relation in self.model["relations"].values():
-            if len(relation["endpoints"]) != 2:
-                continue
-            for mine, other in (relation["endpoints"], relation["endpoints"][::-1]):
-                if mine["app"] == self.app["name"] and endpoint in (None, mine["name"]):
-                    found.append((relation, mine, other))
-        return found
+        found = self.juju.relations.by_application(self.model).get(self.app["name"], [])
+        return found if endpoint is None else [row for row in found if row[1]["name"] == endpoint]
 
     def related(self, endpoint: str) -> bool:
         return endpoint in (charms.charm(self.charm).get("peers") or {}) or bool(self.relations(endpoint))
@@ -225,7 +224,7 @@ class Units:
         elif rule == "cluster":
             given = [v for v in remote if "cluster" in v.done]
         else:
-            given = [v for v in remote if all(v.complete(e) or not v.related(e) for e in rule)]
+            given = [v for v in remote if all(v.complete(e) or (e in v.optional and not v.related(e)) for e in rule)]
         if not given:
             return None
         # Keystone's endpoints change when it gets its certificate: its clients hear of it.
