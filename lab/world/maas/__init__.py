@@ -271,11 +271,15 @@ class MaasWorld:
                 return found[0]
         return None
 
+    def network_boot(self) -> bool:
+        """Whether a machine that asks the network gets something to boot: DHCP on its way, and images on the rack."""
+        return bool(self.http_ready() and self.rack_connected() and self.interfaces.pxe_subnet() and self.images.bootable())
+
     def _pxe(self, hostname: str) -> None:
         """A machine that boots over the network: without DHCP or images it gets nowhere and tries again."""
         if self.known(hostname) is not None or self.rack.power(hostname) != "on":
             return
-        if not (self.http_ready() and self.rack_connected() and self.interfaces.pxe_subnet() and self.images.bootable()):
+        if not self.network_boot():
             return
         self.engine.after(self.engine.duration("enlist"), "maas.enlist", hostname=hostname)
 

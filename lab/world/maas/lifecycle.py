@@ -124,7 +124,7 @@ class Lifecycle(Part):
             raise
         self.maas.power.switch(machine, "on")
         self._expect(machine)
-        if self.engine.fault("commissioning_stuck", machine=machine["hostname"]):
+        if self.engine.fault("commissioning_stuck", machine=machine["hostname"]) or not self._boots(machine):
             return
         seconds = self.engine.duration("vm_commissioning" if machine["vm_host"] else "commissioning")
         count = len(self.maas.results.current(machine, "commissioning")["results"])
@@ -139,6 +139,13 @@ class Lifecycle(Part):
             if value:
                 found[parameter] = {**spec, "value": value}
         return found
+
+    def _boots(self, machine: Row) -> bool:
+        """Whether the network would boot it now; if not, nothing comes but the time-out."""
+        if self.maas.network_boot():
+            return True
+        self.engine.log("no network boot", machine=machine["hostname"])
+        return False
 
     def _words(self, fields: Fields, name: str) -> list[str]:
         return [word for text in fields.list(name) for word in text.split(",") if word]
@@ -379,7 +386,8 @@ class Lifecycle(Part):
         self.maas.power.switch(machine, "on")
         self._expect(machine)
         machine["deploy_seconds"] = self.engine.duration("vm_deploy" if machine["vm_host"] else "machine_deploy")
-        self._step("deploy", machine, 0.5, index=-1)
+        if self._boots(machine):
+            self._step("deploy", machine, 0.5, index=-1)
 
     def _series(self, fields: Fields) -> tuple[str, str]:
         releases = self.maas.images.releases()

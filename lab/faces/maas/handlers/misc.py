@@ -13,6 +13,7 @@ version = REGISTRY.add("VersionHandler", "version/", open_to_all=True)
 maas = REGISTRY.add("MaasHandler", "maas/")
 events = REGISTRY.add("EventsHandler", "events/")
 scripts = REGISTRY.add("NodeScriptsHandler", "scripts/")
+notifications = REGISTRY.add("NotificationsHandler", "notifications/")
 repositories = REGISTRY.add("PackageRepositoriesHandler", "package-repositories/")
 CAPABILITIES = [
     "networks-management", "static-ipaddresses", "ipv6-deployment-ubuntu", "devices-management", "storage-deployment-ubuntu",
@@ -72,6 +73,15 @@ def list_repositories(call: Call) -> Any:
     ]
 
 
+@notifications.read()
+def list_notifications(call: Call) -> Any:
+    """3.7 announces what it will drop."""
+    if call.maas.personality == "3.5":
+        return []
+    return [{"id": 1, "ident": "deprecation_vm_hosts", "user": None, "users": True, "admins": True, "message": "VM hosts are deprecated.", "context": {},
+             "category": "warning", "dismissable": True, "resource_uri": f"{PREFIX}notifications/1/"}]
+
+
 def _empty(handler: Handler) -> None:
     """A collection that is read, and empty in the lab."""
 
@@ -81,7 +91,7 @@ def _empty(handler: Handler) -> None:
 
 
 for _name, _path in (
-    ("StaticRoutesHandler", "static-routes/"), ("IPAddressesHandler", "ipaddresses/"), ("NotificationsHandler", "notifications/"),
+    ("StaticRoutesHandler", "static-routes/"), ("IPAddressesHandler", "ipaddresses/"),
     ("DiscoveriesHandler", "discovery/"), ("LicenseKeysHandler", "license-keys/"), ("DNSResourceRecordsHandler", "dnsresourcerecords/"),
     ("DHCPSnippetsHandler", "dhcp-snippets/"), ("CommissioningScriptsHandler", "commissioning-scripts/"),
 ):
