@@ -123,6 +123,16 @@ class FakeMaas:
         pass
 
 
+class FakeRack:
+    """Only the network, and power switches that tests press: ``world.juju.machines.power(hostname, "off")``."""
+
+    def __init__(self):
+        self.network = network()
+
+    def on_power(self, callback: Any) -> None:
+        pass
+
+
 class FakeWorld:
     """A world with Juju and Vault only."""
 
@@ -131,7 +141,7 @@ class FakeWorld:
         if engine.effects is None:
             engine.effects = Effects()
         self.effects = engine.effects
-        self.rack = type("Rack", (), {"network": network()})()
+        self.rack = FakeRack()
         self.maas = FakeMaas(self)
         self.juju = JujuWorld(self)
         self.vault = VaultWorld(self)

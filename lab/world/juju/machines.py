@@ -27,6 +27,7 @@ class Machines:
         self.engine.handler("juju.container", self._container)
         self.engine.handler("juju.machine_gone", self._gone)
         juju.world.maas.on_deployed(self._deployed)
+        juju.world.rack.on_power(self.power)
 
     @property
     def maas(self) -> Any:
@@ -292,6 +293,19 @@ class Machines:
         self._set(row, "instance", "running", "Container started")
         self.engine.after(self.engine.duration("juju_agent_start"), "juju.machine_started", model=model, machine=machine)
         self.juju.changed(found)
+
+    # -- power ----------------------------------------------------------------------------------------------------------
+    def power(self, hostname: str, state: str) -> None:
+        """A machine that runs lost its power, or has it again: its agents go, and come back after a while."""
+        for model in list(self.juju.state["models"].values()):
+            for row in [m for m in model["machines"].values() if m["hostname"] == hostname and m["instance"]["status"] == "running"]:
+                with self.juju.together(model):
+                    for machine in [row, *(m for m in model["machines"].values() if m["parent"] == row["id"])]:
+                        if state == "off" and machine["agent"]["status"] == "started":
+                            self._set(machine, "agent", "down", "agent is not communicating with the server")
+                            self.juju.units.machine_lost(model, machine["id"])
+                        elif state == "on" and machine["agent"]["status"] == "down":
+                            self.engine.after(self.engine.duration("juju_agent_start"), "juju.machine_started", model=model["uuid"], machine=machine["id"])
 
     # -- removing -------------------------------------------------------------------------------------------------------
     def remove(self, model: dict, identity: str, force: bool = False, keep: bool = False) -> dict[str, Any]:

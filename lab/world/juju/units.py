@@ -278,6 +278,17 @@ class Units:
             row["error"] = None
             self.juju.changed(found)
 
+    def machine_lost(self, model: dict, machine: str) -> None:
+        """What a power cut does to the units of a machine: Vault is sealed; a database cluster with nobody left needs help to start."""
+        for unit in [u for u in model["units"].values() if u["machine"] == machine]:
+            app = model["applications"][unit["app"]]
+            if app["charm"] == "vault":
+                self.juju.world.vault.restart(model, unit)
+            if app["charm"] == "mysql-innodb-cluster" and "cluster" in unit["done"]:
+                others = self.juju.applications.units(model, unit["app"])
+                if all(model["machines"][u["machine"]]["agent"]["status"] == "down" for u in others):
+                    app["state"]["outage"] = unit["name"]
+
     def resolve(self, model: dict, unit: dict, retry: bool) -> None:
         if not retry and unit["error"]:
             unit["done"][unit["error"]["step"]] = self.engine.now()

@@ -59,7 +59,7 @@ def test_every_charm_is_complete(lab, name):
 def test_every_bundle_of_the_collection_names_what_its_charms_have():
     for path in sorted((Path(__file__).parents[3] / "bundles").glob("*.yaml")):
         bundle = bundles.documents(path.read_text())
-        for name, spec in bundle["applications"].items():
+        for spec in bundle["applications"].values():
             charm = charms.parse_url(spec["charm"])["name"]
             charms.resolve(charm, spec.get("channel"), charms.base_version(bundle.get("default-base") or bundle.get("series")))
             for key, value in (spec.get("options") or {}).items():
@@ -340,3 +340,23 @@ def test_a_destroyed_model_gives_its_machines_back(lab, model):
     assert model["uuid"] not in lab.world.juju.state["models"]
     assert {m["status"] for m in lab.world.maas.machines()} == {4}
     assert ("keystone/0", "dead") in told
+
+
+def test_a_power_cut_seals_vault_and_stops_the_database(lab, model):
+    deploy(lab, model, "mysql-innodb-cluster", units=3, channel="8.0/stable")
+    deploy(lab, model, "vault", channel="1.8/stable")
+    lab.settle()
+    lab.open_vault(model)
+    assert lab.statuses(model)["vault/0"][0] == "active"
+    hosts = [m["hostname"] for m in model["machines"].values()]
+    for host in hosts:
+        lab.world.juju.machines.power(host, "off")
+    assert {s[::2] for s in lab.statuses(model).values()} == {("unknown", "lost")}
+    for host in hosts:
+        lab.world.juju.machines.power(host, "on")
+    lab.settle()
+    statuses = lab.statuses(model)
+    assert statuses["vault/0"][:2] == ("blocked", "Unit is sealed")
+    assert statuses["mysql-innodb-cluster/1"][1].startswith("Cluster is inaccessible")
+    assert lab.act(model, "mysql-innodb-cluster/2", "reboot-cluster-from-complete-outage")["status"] == "completed"
+    assert lab.statuses(model)["mysql-innodb-cluster/1"][0] == "active"
