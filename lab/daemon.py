@@ -158,6 +158,7 @@ class Lab:
 
     def _restore(self) -> None:
         """After a restart: hosts of deployed machines are known again, or booted again."""
+        self.world.maas.restore()
         computes = self.world.effects.computes
         deployed = [m for m in self.world.maas.machines() if m.get("ip") and m["hostname"] in self.world.rack.machines]
         computes.adopt([(m["hostname"], m["ip"]) for m in deployed])
@@ -240,10 +241,10 @@ class Lab:
                     temporary = self.paths.endpoints.with_suffix(".new")
                     temporary.touch(mode=0o600)
                     temporary.write_text(text)
-                    os.replace(temporary, self.paths.endpoints)
+                    temporary.replace(self.paths.endpoints)
                     self._written = text
             await asyncio.sleep(0.3)
-            await engine.until(lambda: engine.revision != seen, 30)
+            await engine.until(lambda known=seen: engine.revision != known, 30)
 
 
 def lock(paths: Paths) -> int | None:

@@ -21,7 +21,8 @@ PLAIN_MACHINE = {
     "disks": [{"name": "sda", "size": 480_000_000_000, "model": "SSD", "tags": ["ssd"]}],
 }
 UNKNOWN_BMC = "no such BMC"
-WRONG_LOGIN = "wrong login"
+WRONG_USER = "wrong user"
+WRONG_PASSWORD = "wrong password"
 
 
 def load(name: str) -> dict[str, Any]:
@@ -105,6 +106,8 @@ class Rack:
         if machine is None:
             return None, UNKNOWN_BMC
         logins = {machine["bmc"]["user"]: machine["bmc"]["password"], **self._state["logins"].get(machine["hostname"], {})}
-        if logins.get(user) != password:
-            return machine, WRONG_LOGIN
+        if user not in logins:
+            return machine, WRONG_USER
+        if logins[user] != password:
+            return machine, WRONG_PASSWORD
         return machine, None

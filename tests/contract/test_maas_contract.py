@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from lab.effects import Effects
+from lab.world.maas.images import STREAMS
 from lab.world.rack import load
 from tests.contract.replayer import HERE, Replayer, exchanges, target
 from tests.contract.steps import AUTH, FILES, LEFT_OUT, Steps
 from tests.support.lab import MaasLab
 
+LOADERS = ("grub-efi-signed/uefi", "pxelinux/pxe")
 BUILD = HERE.parent.parent / "build"
 
 
@@ -59,7 +62,10 @@ def replay() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, dict[str, Any]]:
-    found = replay()
+    # The recorded region's image server offered less than a real one.
+    small = {"kernels": ["ga-{}", "hwe-{}"], "bootloaders": [loader for loader in STREAMS["bootloaders"] if loader["name"] in LOADERS]}
+    with mock.patch.dict(STREAMS, small):
+        found = replay()
     BUILD.mkdir(exist_ok=True)
     for entry in found.values():
         entry["percent"] = round(100 * entry["matched"] / (entry["exchanges"] - entry["left_out"]), 1)

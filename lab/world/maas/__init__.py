@@ -230,6 +230,12 @@ class MaasWorld:
         keys = [row["key"] for row in self.sshkeys.of(machine["owner"])]
         self.world.effects.host_boot(machine["hostname"], machine["ip"], network.prefixlen, gateway, keys, done)
 
+    def restore(self) -> None:
+        """After a restart of the lab: addresses of deployed virtual machines are there again (hosts are another's to adopt)."""
+        for machine in self.machines():
+            if machine["status"] == states.DEPLOYED and machine["ip"] and not self.is_real_host(machine):
+                self.world.effects.address_add(machine["ip"])
+
     def host_ready(self, machine: Row) -> bool | None:
         """Whether the real host is there; None while it boots (it is booted anew when a restarted lab does not know of it)."""
         if not self.is_real_host(machine):

@@ -194,7 +194,7 @@ class Images(Part):
 
     @staticmethod
     def _kernels(version: str) -> list[str]:
-        return [f"ga-{version}", f"hwe-{version}"]
+        return [pattern.format(version) for pattern in STREAMS["kernels"]]
 
     # -- what is there --------------------------------------------------------------------------------------------------
     def listed(self, fields: Fields) -> list[Row]:
@@ -234,7 +234,7 @@ class Images(Part):
         kernel = row["architecture"].split("/")[1]
         version = kernel.split("-")[1]
         names = STREAMS["subarches"][: STREAMS["subarches"].index(f"ga-{version}") + 1]
-        return ",".join([*names, kernel] if kernel not in names else names)
+        return ",".join(dict.fromkeys([*names, kernel]))
 
     def sets(self, row: Row) -> dict[str, Any]:
         """The versions of a resource with their files, as far as they have arrived."""
@@ -244,7 +244,8 @@ class Images(Part):
             specs = STREAMS["files"]
         else:
             size = next(b["size"] for b in STREAMS["bootloaders"] if b["name"] == row["name"])
-            specs = [{"filename": "root-tgz" if "grub" not in row["name"] else "grub2-signed.tar.xz", "filetype": "archive.tar.xz", "size": size}]
+            specs = [{"filename": f"{row['name'].split('/')[0].replace('grub-efi-signed', 'grub2-signed')}.tar.xz", "filetype": "archive.tar.xz",
+                      "size": size}]
         for spec in specs:
             digest = hashlib.sha256(f"{row['name']}{row['architecture']}{spec['filename']}".encode()).hexdigest()
             files[spec["filename"]] = {**spec, "sha256": digest, "filename_on_disk": digest[:7], "complete": done}

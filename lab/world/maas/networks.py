@@ -79,7 +79,6 @@ class Vlans(Part):
 
     def at(self, fabric: str, vid: str) -> Row:
         fabric_row = self.maas.fabrics.table.get(fabric)
-        # The API takes a VLAN's database id in place of the VID too, but the VID first.
         row = self.table.one(fabric=fabric_row["id"], vid=whole(vid))
         if row is None:
             raise missing("VLAN")

@@ -10,7 +10,7 @@ import yaml
 from lab.engine import DATA
 from lab.errors import ApiError, unavailable
 from lab.world.maas.base import Fields, Part, Row
-from lab.world.rack import UNKNOWN_BMC
+from lab.world.rack import UNKNOWN_BMC, WRONG_PASSWORD, WRONG_USER
 
 TYPES: dict[str, Any] = yaml.safe_load((DATA / "maas" / "power_types.yml").read_text())
 PREFIX = "power_parameters_"
@@ -20,7 +20,8 @@ TIMEOUT = (
     "Could not contact node's BMC: Connection timed out while performing power action.  "
     "Check BMC configuration and connectivity and try again."
 )
-LOGIN = "Could not authenticate with node's BMC: Incorrect username.  Check BMC configuration and try again."
+LOGIN = "Could not authenticate with node's BMC: Incorrect {}.  Check BMC configuration and try again."
+PROBLEMS = {UNKNOWN_BMC: TIMEOUT, WRONG_USER: LOGIN.format("username"), WRONG_PASSWORD: LOGIN.format("password")}
 
 
 def described() -> list[dict[str, Any]]:
@@ -111,9 +112,7 @@ class Power(Part):
         parameters = machine["power_parameters"]
         _machine, wrong = self.maas.rack.bmc(
             str(parameters.get("power_address", "")), str(parameters.get("power_user", "")), str(parameters.get("power_pass", "")))
-        if wrong is None:
-            return None
-        return TIMEOUT if wrong == UNKNOWN_BMC else LOGIN
+        return PROBLEMS[wrong] if wrong else None
 
     def rack_of(self, machine: Row) -> str | None:
         """The rack machine that the driver really switches: the one behind the BMC, or the one with the machine's NIC."""

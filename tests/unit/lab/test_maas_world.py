@@ -234,9 +234,11 @@ def test_scripts_fail(site: Site, fault: dict[str, Any], status: int, failed: st
     assert machine["status"] == status
     kind = "commissioning" if status == states.FAILED_COMMISSIONING else "testing"
     assert site.maas.results.failed(machine, kind) == [failed]
-    site.maas.lifecycle.commission(machine, Fields(testing_scripts="none"), ADMIN) if kind == "commissioning" else site.maas.lifecycle.override(
-        machine, Fields(), ADMIN)
-    site.advance(700)
+    if kind == "commissioning":
+        site.maas.lifecycle.commission(machine, Fields(testing_scripts="none"), ADMIN)
+        site.advance(700)
+    else:
+        site.maas.lifecycle.override(machine, Fields(), ADMIN)
     assert machine["status"] == states.READY
 
 
@@ -254,7 +256,7 @@ def test_a_wrong_bmc_login_is_an_error_and_changes_nothing_but_the_event(site: S
     machine = site.declare("compute0", password="wrong")
     with pytest.raises(ApiError) as error:
         site.maas.lifecycle.commission(machine, Fields(), ADMIN)
-    assert error.value.status == 500 and "Could not authenticate" in str(error.value)
+    assert error.value.status == 500 and "Incorrect password" in str(error.value)
     assert machine["status"] == states.NEW and site.maas.bmc_state("compute0") == "off"
     assert any("Unable to power control the node" in reason for reason in site.reasons(machine))
 
