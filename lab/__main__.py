@@ -201,7 +201,9 @@ def up_hosts(paths: Paths) -> None:
         other = network.owner()
         if other and other != str(paths.lab):
             if Path(other).exists():
-                raise Stop(f"The lab of {Path(other).parent} is up on this machine, which has room for one with hosts: take it down there, or use LAB_HOSTS=0 here.")
+                raise Stop(
+                    f"The lab of {Path(other).parent} is up on this machine, which has room for one with hosts: take it down there, or use LAB_HOSTS=0 here."
+                )
             say(f"taking over what the lab in {other}, which is gone, left behind")
             sweep(network)
         problem = network.conflict()
@@ -295,7 +297,10 @@ def take_down(paths: Paths) -> int:
         say("Left behind:\n" + "\n".join(f"  {what}" for what in left))
         return 1
     kept = [f".lab/{path.name}" for path in sorted(paths.lab.glob("[a-z]*"))]
-    say("The lab is down. Checked: no process, control group, bridge, interface, mount or nft table of it is left." + (f" Kept: {', '.join(kept)}." if kept else ""))
+    say(
+        "The lab is down. Checked: no process, control group, bridge, interface, mount or nft table of it is left."
+        + (f" Kept: {', '.join(kept)}." if kept else "")
+    )
     return 0
 
 
@@ -346,9 +351,15 @@ def own_processes(paths: Paths) -> list[tuple[int, str]]:
 def show(paths: Paths) -> None:
     """Where everything is."""
     endpoints = json.loads(paths.endpoints.read_text())
-    rows = [("controller", f"ssh -i {short(paths.key)} -o UserKnownHostsFile={short(paths.known_hosts)} root@198.51.100.2")] if endpoints["mode"] == "hosts" else []
+    rows = (
+        [("controller", f"ssh -i {short(paths.key)} -o UserKnownHostsFile={short(paths.known_hosts)} root@198.51.100.2")]
+        if endpoints["mode"] == "hosts"
+        else []
+    )
     rows.append(("MAAS", endpoints["maas"]["url"] or "not yet (the roles install it)"))
-    rows.append(("Juju", ", ".join(endpoints["juju"]["endpoint"]) if isinstance(endpoints["juju"]["endpoint"], list) else endpoints["juju"]["endpoint"] or "not yet"))
+    rows.append(
+        ("Juju", ", ".join(endpoints["juju"]["endpoint"]) if isinstance(endpoints["juju"]["endpoint"], list) else endpoints["juju"]["endpoint"] or "not yet")
+    )
     rows.append(("Vault", endpoints["vault"].get("url") or "not yet"))
     rows.append(("OpenStack", endpoints["openstack"].get("auth_url") or "not yet"))
     rows.append(("BMCs", ", ".join(f"{bmc['machine']} {bmc['host']}:{bmc['port']}" for bmc in endpoints["bmc"]) or "none (no ipmi_sim here)"))

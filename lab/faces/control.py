@@ -9,7 +9,6 @@ import asyncio
 import json
 import logging
 import math
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -237,5 +236,5 @@ async def serve(lab: Any, socket: Path) -> web.AppRunner:
     await runner.setup()
     socket.unlink(missing_ok=True)
     await web.UnixSite(runner, str(socket)).start()
-    os.chmod(socket, 0o666)
+    socket.chmod(0o666)
     return runner

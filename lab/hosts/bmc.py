@@ -63,7 +63,19 @@ class Bmcs:
 
     async def _run(self, name: str, place: Path) -> None:
         (place / f"{name}.d").mkdir(exist_ok=True)
-        argv = ["setpriv", "--pdeathsig", "KILL", "ipmi_sim", "-n", "-c", str(place / f"{name}.conf"), "-f", str(place / f"{name}.emu"), "-s", str(place / f"{name}.d")]
+        argv = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "ipmi_sim",
+            "-n",
+            "-c",
+            str(place / f"{name}.conf"),
+            "-f",
+            str(place / f"{name}.emu"),
+            "-s",
+            str(place / f"{name}.d"),
+        ]
         while True:
             with (self.paths.log / "bmc.log").open("ab") as log:
                 process = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -68,16 +69,12 @@ class Group:
         deadline = time.monotonic() + timeout
         while True:
             if (self.path / "cgroup.kill").exists():
-                try:
+                with contextlib.suppress(OSError):
                     (self.path / "cgroup.kill").write_text("1")
-                except OSError:
-                    pass
             pids = self.pids()
             for pid in pids:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             if not pids or time.monotonic() > deadline:
                 break
             time.sleep(0.02)

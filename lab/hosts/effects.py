@@ -12,6 +12,7 @@ import tempfile
 import threading
 import urllib.parse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lab.effects import Effects
@@ -111,7 +112,7 @@ def lxd_get(url: str, certificate: str, key: str, path: str, body: dict | None =
         LOG.info("the certificate for LXD cannot be used: %s", error)
         return None
     finally:
-        os.unlink(name)
+        Path(name).unlink()
     connection = http.client.HTTPSConnection(parts.hostname or "", parts.port or 8443, timeout=5, context=context)
     try:
         connection.request("POST" if body else "GET", path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
@@ -122,5 +123,3 @@ def lxd_get(url: str, certificate: str, key: str, path: str, body: dict | None =
     finally:
         connection.close()
     return answer.get("metadata") if answer.get("type") in ("sync", "async") else None
-
-

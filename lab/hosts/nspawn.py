@@ -194,7 +194,7 @@ class Host:
         self.cgroup.make()
         argv = ["unshare", "--net", "--mount", "--propagation", "private", "sh", str(SUPERVISE), self.name]
         argv += [":".join(str(lower) for lower in self.lower_dirs), str(self.place), f"--hostname={self.hostname}"]
-        argv += [f"--bind={device}" for device in DEVICES if os.path.exists(device)]
+        argv += [f"--bind={device}" for device in DEVICES if Path(device).exists()]
         for outside, inside, read_only in self.binds:
             argv.append(f"--bind{'-ro' if read_only else ''}={outside}:{inside}")
         self.paths.log.mkdir(parents=True, exist_ok=True)
@@ -219,10 +219,10 @@ class Host:
 
     def _wait_namespace(self, pid: int) -> None:
         """unshare makes the namespace a moment after the process starts."""
-        own = os.readlink("/proc/self/ns/net")
+        own = Path("/proc/self/ns/net").readlink()
         for _ in range(500):
             try:
-                if os.readlink(f"/proc/{pid}/ns/net") != own:
+                if Path(f"/proc/{pid}/ns/net").readlink() != own:
                     return
             except OSError as error:
                 raise HostError(f"its supervisor ended at once, see {self.paths.log}/host-{self.name}.log") from error
@@ -298,8 +298,8 @@ class Host:
 
     def ssh_argv(self, user: str = "root") -> list[str]:
         address = next((nic.ip for nic in self.nics if nic.ip), self.name)
-        return ["ssh", "-i", str(self.paths.key), "-o", f"UserKnownHostsFile={self.paths.known_hosts}", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes",
-                "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=3", f"{user}@{address}"]  # fmt: skip
+        options = [f"UserKnownHostsFile={self.paths.known_hosts}", "StrictHostKeyChecking=yes", "BatchMode=yes", "IdentitiesOnly=yes", "ConnectTimeout=3"]
+        return ["ssh", "-i", str(self.paths.key), *(word for option in options for word in ("-o", option)), f"{user}@{address}"]
 
     def wait_ssh(self, timeout: float = 60) -> None:
         """Until root can log in over the network and the boot is over as far as logins are concerned."""

@@ -54,7 +54,7 @@ def apt_sources(root: Path = Path("/")) -> str:
             text = f"Types: deb\nURIs: {match[2]}\nSuites: {match[3]}\nComponents: {match[4]}"
             for option in (match[1] or "").split():
                 key, value = option.split("=", 1)
-                text += f"\n{ {'signed-by': 'Signed-By', 'arch': 'Architectures', 'trusted': 'Trusted'}.get(key.lower(), key)}: {value}"
+                text += f"\n{ {'signed-by': 'Signed-By', 'arch': 'Architectures', 'trusted': 'Trusted'}.get(key.lower(), key) }: {value}"
             stanzas.append(text)
     return "\n\n".join(stanzas) + "\n" if stanzas else ""
 

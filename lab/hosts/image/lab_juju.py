@@ -1,6 +1,7 @@
 """The `juju` command of the lab: what works on the client's own files, bootstrap, and the end of a controller."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -11,6 +12,10 @@ import yaml
 DESCRIPTIONS = {"maas": "Metal As A Service", "lxd": "LXD Container Hypervisor", "kubernetes": "A Kubernetes Cluster", "openstack": "Openstack Cloud"}
 BUILT_IN = {"localhost": {"defined": "built-in", "type": "lxd", "auth-types": ["certificate"], "endpoint": "", "regions": {"localhost": {}}}}
 SECRET = {"maas": ["maas-oauth"]}
+NOTHING_REGISTERED = (
+    'No controllers registered.\n\nPlease either create a new controller using "juju bootstrap" or connect to\n'
+    'another controller that you have been given access to using "juju register".'
+)
 
 
 class JujuError(Exception):
@@ -48,7 +53,7 @@ def shown(data, options, tabular):
 
 def table(head, rows):
     widths = [max(len(str(row[column])) for row in [head, *rows]) for column in range(len(head))]
-    return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows])
+    return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows])
 
 
 def say(text):
@@ -95,8 +100,10 @@ def cmd_add_cloud(options):
     write("clouds", {"clouds": {**clouds, options.name: definition}})
     say(f'Cloud "{options.name}" successfully added to your local client.')
     if not (read("credentials").get("credentials") or {}).get(options.name):
-        say(f'You will need to add a credential for this cloud (`juju add-credential {options.name}`)\nbefore you can use it to bootstrap a controller (`juju bootstrap '
-            f'{options.name}`) or\nto create a model (`juju add-model <your model name> {options.name}`).')  # fmt: skip
+        say(
+            f"You will need to add a credential for this cloud (`juju add-credential {options.name}`)\nbefore you can use it to bootstrap a controller "
+            f"(`juju bootstrap {options.name}`) or\nto create a model (`juju add-model <your model name> {options.name}`)."
+        )
     return 0
 
 
@@ -133,7 +140,10 @@ def all_clouds():
 
 def cmd_clouds(options):
     clouds = all_clouds()
-    rows = [(n, len(c.get("regions") or {}), next(iter(c.get("regions") or {"default": 0}), ""), c["type"], 0, c["defined"], c["description"]) for n, c in sorted(clouds.items())]
+    rows = [
+        (n, len(c.get("regions") or {}), next(iter(c.get("regions") or {"default": 0}), ""), c["type"], 0, c["defined"], c["description"])
+        for n, c in sorted(clouds.items())
+    ]
     shown(clouds, options, "Clouds available on the client:\n" + table(("Cloud", "Regions", "Default", "Type", "Credentials", "Source", "Description"), rows))
     return 0
 
@@ -141,7 +151,7 @@ def cmd_clouds(options):
 def cmd_show_cloud(options):
     clouds = all_clouds()
     if options.name not in clouds:
-        raise JujuError(f'cloud {options.name} not found')
+        raise JujuError(f"cloud {options.name} not found")
     options.format = options.format if options.format == "json" else "yaml"
     shown({"name": options.name, **clouds[options.name]}, options, "")
     return 0
@@ -171,7 +181,7 @@ def check_credential(cloud, name, value):
 
 def cmd_add_credential(options):
     if options.cloud not in all_clouds():
-        raise JujuError(f'cloud {options.cloud} not valid')
+        raise JujuError(f"cloud {options.cloud} not valid")
     if not options.file:
         raise JujuError("interactive add-credential needs a terminal; give a file")
     credentials = all_credentials()
@@ -190,7 +200,7 @@ def cmd_add_credential(options):
 
 def cmd_update_credential(options):
     if options.cloud not in all_clouds():
-        raise JujuError(f'cloud {options.cloud} not valid')
+        raise JujuError(f"cloud {options.cloud} not valid")
     if not options.file:
         raise JujuError("a file with the credential is needed")
     credentials = all_credentials()
@@ -248,8 +258,7 @@ def current_controller():
 def need_controller(name):
     name = name or current_controller()
     if not name:
-        raise JujuError('No controllers registered.\n\nPlease either create a new controller using "juju bootstrap" or connect to\nanother controller that you have been '
-                        'given access to using "juju register".')  # fmt: skip
+        raise JujuError(NOTHING_REGISTERED)
     if name not in known_controllers():
         raise JujuError(f"controller {name} not found")
     return name
@@ -258,18 +267,21 @@ def need_controller(name):
 def cmd_controllers(options):
     controllers = known_controllers()
     if not controllers and options.format == "tabular":
-        raise JujuError('No controllers registered.\n\nPlease either create a new controller using "juju bootstrap" or connect to\nanother controller that you have been '
-                        'given access to using "juju register".')  # fmt: skip
+        raise JujuError(NOTHING_REGISTERED)
     accounts = read("accounts").get("controllers") or {}
     data = {}
     for name, entry in sorted(controllers.items()):
         data[name] = {
-            "user": (accounts.get(name) or {}).get("user"), "access": "superuser", "recent-server": (entry.get("api-endpoints") or [None])[0],
-            "controller-machines": {"active": 1, "total": 1}, "uuid": entry.get("uuid"), "api-endpoints": entry.get("api-endpoints"), "cloud": entry.get("cloud"),
-            "region": entry.get("region"), "agent-version": entry.get("agent-version"), "ca-cert": entry.get("ca-cert"),
-        }  # fmt: skip
+            "user": (accounts.get(name) or {}).get("user"),
+            "access": "superuser",
+            "recent-server": (entry.get("api-endpoints") or [None])[0],
+            "controller-machines": {"active": 1, "total": 1},
+            **{key: entry.get(key) for key in ("uuid", "api-endpoints", "cloud", "region", "agent-version", "ca-cert")},
+        }
     current = current_controller()
-    rows = [(f"{n}*" if n == current else n, "-", c["user"], c["access"], f"{c['cloud']}/{c['region']}", 1, 1, "none", c["agent-version"]) for n, c in data.items()]
+    rows = [
+        (f"{n}*" if n == current else n, "-", c["user"], c["access"], f"{c['cloud']}/{c['region']}", 1, 1, "none", c["agent-version"]) for n, c in data.items()
+    ]
     text = table(("Controller", "Model", "User", "Access", "Cloud/Region", "Models", "Nodes", "HA", "Version"), rows)
     shown({"controllers": data, **({"current-controller": current} if current else {})}, options, text)
     return 0
@@ -283,8 +295,9 @@ def cmd_show_controller(options):
         entry = known_controllers()[name]
         account = (read("accounts").get("controllers") or {}).get(name) or {}
         answer[name] = {
-            "details": {"controller-uuid": entry.get("uuid"), "api-endpoints": entry.get("api-endpoints"), "cloud": entry.get("cloud"), "region": entry.get("region"),
-                        "agent-version": entry.get("agent-version"), "ca-cert": entry.get("ca-cert")},
+            "details": {
+                "controller-uuid": entry.get("uuid"), **{key: entry.get(key) for key in ("api-endpoints", "cloud", "region", "agent-version", "ca-cert")},
+            },
             "controller-machines": {"0": {"instance-id": entry.get("machine") or ""}},
             "current-model": ((read("models").get("controllers") or {}).get(name) or {}).get("current-model"),
             "account": {"user": account.get("user"), "access": "superuser", **({"password": account.get("password")} if options.show_password else {})},
@@ -305,10 +318,8 @@ def forget(name):
         if name in (data.get("controllers") or {}):
             del data["controllers"][name]
             write(store, data)
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(directory(), "cookies", f"{name}.json"))
-    except FileNotFoundError:
-        pass
 
 
 def confirm(options, question):
@@ -364,7 +375,11 @@ def cmd_whoami(options):
         return 0
     account = (read("accounts").get("controllers") or {}).get(name) or {}
     model = ((read("models").get("controllers") or {}).get(name) or {}).get("current-model") or ""
-    shown({"controller": name, "model": model, "user": account.get("user")}, options, f"Controller:  {name}\nModel:       {model}\nUser:        {account.get('user')}")
+    shown(
+        {"controller": name, "model": model, "user": account.get("user")},
+        options,
+        f"Controller:  {name}\nModel:       {model}\nUser:        {account.get('user')}",
+    )
     return 0
 
 
@@ -392,7 +407,7 @@ def choose_credential(cloud, name):
     if not names:
         raise JujuError(f"loading credentials: no credentials found for cloud \"{cloud}\". See 'juju help add-credential' for instructions")
     if not chosen:
-        raise JujuError(f'more than one credential is available ({", ".join(sorted(names))}): please specify one with --credential')
+        raise JujuError(f"more than one credential is available ({', '.join(sorted(names))}): please specify one with --credential")
     return chosen, known[chosen]
 
 
@@ -413,12 +428,14 @@ def cmd_bootstrap(options):
     for placement in [options.to] if options.to else []:
         kind, equals, value = placement.partition("=")
         if equals and kind not in ("system-id", "zone", "subnet"):
-            raise JujuError(f'failed to bootstrap model: cannot start bootstrap instance: unknown placement directive: {placement}')
+            raise JujuError(f"failed to bootstrap model: cannot start bootstrap instance: unknown placement directive: {placement}")
         machine = value if kind == "system-id" else None if equals else placement
     base = options.bootstrap_base or (f"series:{options.bootstrap_series}" if options.bootstrap_series else None)
     body = {
         "name": name, "cloud": {"name": cloud, **clouds[cloud]},
-        "credential": {"name": credential_name, "auth-type": credential.get("auth-type"), "attributes": {k: v for k, v in credential.items() if k != "auth-type"}},
+        "credential": {
+            "name": credential_name, "auth-type": credential.get("auth-type"), "attributes": {k: v for k, v in credential.items() if k != "auth-type"},
+        },
         "system_id": machine, "constraints": " ".join([*(options.constraints or []), *(options.bootstrap_constraints or [])]), "base": base, "config": config,
     }  # fmt: skip
     try:
@@ -444,14 +461,19 @@ def remember(name, cloud, region, state, switch):
     controllers = read("controllers")
     endpoint = state["endpoint"]
     controllers.setdefault("controllers", {})[name] = {
-        "uuid": state["uuid"], "api-endpoints": endpoint if isinstance(endpoint, list) else [endpoint], "ca-cert": state["ca_cert"], "cloud": cloud, "region": region,
-        "type": "maas", "agent-version": snap_version(), "controller-machine-count": 1, "active-controller-machine-count": 1, "dns-cache": {},
+        "uuid": state["uuid"], "api-endpoints": endpoint if isinstance(endpoint, list) else [endpoint], "ca-cert": state["ca_cert"],
+        "cloud": cloud, "region": region, "type": "maas", "agent-version": snap_version(), "controller-machine-count": 1, "active-controller-machine-count": 1, "dns-cache": {},
     }  # fmt: skip
     if switch:
         controllers["current-controller"] = name
     write("controllers", controllers)
     accounts = read("accounts")
-    accounts.setdefault("controllers", {})[name] = {"type": "userpass", "user": state["username"], "password": state["password"], "last-known-access": "superuser"}
+    accounts.setdefault("controllers", {})[name] = {
+        "type": "userpass",
+        "user": state["username"],
+        "password": state["password"],
+        "last-known-access": "superuser",
+    }
     write("accounts", accounts)
     models = read("models")
     models.setdefault("controllers", {})[name] = {
@@ -505,7 +527,16 @@ def parser():
     add("clouds list-clouds", cmd_clouds, formats, ("--all", switch), *client)
     add("show-cloud", cmd_show_cloud, ("name", {}), formats, ("--include-config", switch), *client)
     add("add-credential", cmd_add_credential, ("cloud", {}), ("-f --file", {}), ("--replace", switch), ("--region", {}), *client)
-    add("update-credential update-credentials", cmd_update_credential, ("cloud", {}), ("name", optional), ("-f --file", {}), ("--force", switch), ("--region", {}), *client)
+    add(
+        "update-credential update-credentials",
+        cmd_update_credential,
+        ("cloud", {}),
+        ("name", optional),
+        ("-f --file", {}),
+        ("--force", switch),
+        ("--region", {}),
+        *client,
+    )
     add("remove-credential", cmd_remove_credential, ("cloud", {}), ("name", {}), ("--force", switch), *client)
     add("credentials list-credentials", cmd_credentials, ("cloud", optional), ("name", optional), formats, ("--show-secrets", switch), *client)
     add("controllers list-controllers", cmd_controllers, formats, ("--refresh", switch), ("--managed", switch))

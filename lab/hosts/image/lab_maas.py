@@ -274,7 +274,9 @@ def cmd_init(options):
                     print(f"Failed to perfom migrations:\n{problem}\n")
                     return 1
                 print(f"django.db.utils.OperationalError: {problem}\n", file=sys.stderr)
-                traceback_exit("subprocess.CalledProcessError", "Command '['/snap/maas/current/bin/maas-region', 'dbupgrade']' returned non-zero exit status 1.")
+                traceback_exit(
+                    "subprocess.CalledProcessError", "Command '['/snap/maas/current/bin/maas-region', 'dbupgrade']' returned non-zero exit status 1."
+                )
             print("Running migrations:\n  Applying maasserver.0001_initial... OK", flush=True)
         lab.ask("POST", "/maas/init", {"url": url, "mode": mode, "fresh": fresh, "version": snap_version()})
     print("Starting services", flush=True)
@@ -285,7 +287,8 @@ def cmd_init(options):
     start_services()
     if fresh:
         print(
-            "MAAS has been set up.\n\nIf you want to configure external authentication or use\nMAAS with Canonical RBAC, please run\n\n  sudo maas configauth\n\n"
+            "MAAS has been set up.\n\nIf you want to configure external authentication or use\nMAAS with Canonical RBAC, please run\n\n"
+            "  sudo maas configauth\n\n"
             "To create admins when not using external authentication, run\n\n  sudo maas createadmin\n\nTo enable TLS for secured communication, please run\n\n"
             "  sudo maas config-tls enable\n"
         )

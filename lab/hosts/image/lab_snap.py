@@ -59,7 +59,7 @@ def publisher(name):
 
 def table(rows, gap=2):
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join((" " * gap).join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join((" " * gap).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def need_root():
@@ -409,7 +409,7 @@ def parser():
         return sub
 
     switch = {"action": "store_true"}
-    channels = {"channel": {}, "classic": switch, **{risk: switch for risk in RISKS}}
+    channels = {"channel": {}, "classic": switch, **dict.fromkeys(RISKS, switch)}
     add("install", cmd_install, dangerous=switch, devmode=switch, jailmode=switch, no_wait=switch, revision={}, **channels)
     add("refresh", cmd_refresh, "*", dangerous=switch, devmode=switch, no_wait=switch, hold={"nargs": "?", "const": "forever"}, revision={}, **channels)
     add("switch", cmd_switch, **channels)

@@ -105,7 +105,8 @@ def machine(tmp_path: Path, **files: str) -> Path:
 def test_apt_sources_of_this_suite_only(tmp_path):
     root = machine(
         tmp_path,
-        sources_dot_list="deb [arch=amd64 signed-by=/k.gpg] http://one.example/debian bookworm main contrib # words\n# deb http://no bookworm main\ndeb-src http://no bookworm main\n",
+        sources_dot_list="deb [arch=amd64 signed-by=/k.gpg] http://one.example/debian bookworm main contrib # words\n"
+        "# deb http://no bookworm main\ndeb-src http://no bookworm main\n",
         **{
             "sources_dot_list_dot_d__a_dot_sources": "Types: deb\nURIs: http://two.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\n"
             "Enabled: no\nTypes: deb\nURIs: http://off.example\nSuites: bookworm\nComponents: main\n",
@@ -174,7 +175,9 @@ def test_name_servers_are_not_the_stub(tmp_path):
 # -- the command ---------------------------------------------------------------------------------------------------------
 def lab(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     given = {"PATH": "/usr/bin:/bin", "LAB_DIR": str(tmp_path / "lab"), **environment}
-    return subprocess.run([sys.executable, "-m", "lab", *words], cwd=Path(__file__).parents[3], env=given, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *words], cwd=Path(__file__).parents[3], env=given, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 def test_status_and_down_of_no_lab(tmp_path):
@@ -195,7 +198,9 @@ def test_a_place_too_deep_for_a_socket_is_said(tmp_path):
 def test_without_root_hosts_are_refused_in_a_sentence(tmp_path):
     code = "import os, sys; os.geteuid = lambda: 1000; sys.argv = ['lab', 'up']; from lab.__main__ import main; sys.exit(main())"
     environment = {"PATH": "/usr/bin:/bin", "LAB_DIR": str(tmp_path / "lab")}
-    result = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], env=environment, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
     assert result.returncode == 1
     assert "needs root" in result.stderr and result.stderr.count("\n") == 1
     assert not (tmp_path / "lab").exists()

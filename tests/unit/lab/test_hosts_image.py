@@ -77,7 +77,14 @@ def test_install_list_and_again(snap, capsys):
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [(None, "latest/stable"), ("stable", "latest/stable"), ("3.5", "3.5/stable"), ("3.5/stable", "3.5/stable"), ("edge", "latest/edge"), ("3.6/candidate", "3.6/candidate")],
+    [
+        (None, "latest/stable"),
+        ("stable", "latest/stable"),
+        ("3.5", "3.5/stable"),
+        ("3.5/stable", "3.5/stable"),
+        ("edge", "latest/edge"),
+        ("3.6/candidate", "3.6/candidate"),
+    ],
 )
 def test_names_of_channels(snap, given, meant):
     assert snap.full_channel(given) == meant
