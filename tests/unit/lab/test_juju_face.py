@@ -31,6 +31,12 @@ relations:
   - ['keystone:shared-db', 'keystone-mysql-router:shared-db']
 """
 
+# What libjuju's SetCharm wants to be given though it means nothing.
+UNCHANGED = {
+    "config_settings": {}, "config_settings_yaml": "", "endpoint_bindings": {}, "force": False, "force_base": False, "force_units": False,
+    "generation": "", "resource_ids": {}, "storage_constraints": {},
+}  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def quiet():
@@ -310,3 +316,58 @@ async def test_cut_connection(lab):
     with pytest.raises((websockets.ConnectionClosed, asyncio.TimeoutError)):
         await asyncio.wait_for(client.ClientFacade.from_connection(connection).FullStatus(patterns=None), 2)
     await connection.close()
+
+
+async def test_clouds_and_credentials_by_libjuju(lab):
+    controller = Controller()
+    await controller.connect(**account(lab))
+    try:
+        await controller.add_cloud("other", client.Cloud(type_="maas", auth_types=["oauth1"], endpoint="http://127.0.0.1:5241/MAAS"))
+        clouds = (await controller.clouds()).clouds
+        assert sorted(clouds) == ["cloud-maas-one", "cloud-other"]
+        with pytest.raises(JujuAPIError, match="already exists"):
+            await controller.add_cloud("other", client.Cloud(type_="maas", auth_types=["oauth1"]))
+        credential = client.CloudCredential(auth_type="oauth1", attrs={"maas-oauth": "a:b:c"})
+        await controller.add_credential("key", credential=credential, cloud="other", owner="user-admin")
+        assert lab.controller["credentials"]["admin"]["other"]["key"]["attributes"] == {"maas-oauth": "a:b:c"}
+        await controller.remove_cloud("other")
+        with pytest.raises(JujuError, match="still used|used by"):
+            await controller.remove_cloud(CLOUD["name"])
+    finally:
+        await controller.disconnect()
+
+
+async def test_refresh_and_relations_by_libjuju(lab):
+    held = lab.model()
+    lab.deploy(held, SMALL)
+    lab.settle()
+    model = await connect_model(lab, held["uuid"])
+    try:
+        app = model.applications["keystone"]
+        # libjuju's own refresh asks Charmhub from the client; the requests are these.
+        origin = {"source": "charm-hub", "track": "2024.1", "risk": "stable", "architecture": "amd64", "base": {"name": "ubuntu", "channel": "22.04/stable"}}
+        catalogue = client.CharmsFacade.from_connection(model.connection())
+        found = (await catalogue.ResolveCharms(resolve=[{"reference": "ch:keystone", "charm-origin": origin}])).results[0]
+        await catalogue.AddCharm(charm_origin=found.charm_origin, url=found.url, force=False)
+        facade = client.ApplicationFacade.from_connection(model.connection())
+        await facade.SetCharm(application="keystone", charm_url=found.url, charm_origin=found.charm_origin, channel="2024.1/stable", **UNCHANGED)
+        assert (held["applications"]["keystone"]["channel"], held["applications"]["keystone"]["revision"]) == ("2024.1/stable", 655)
+        lab.settle()
+        assert "upgrade@1" in held["units"]["keystone/0"]["done"]
+        await app.destroy_relation("shared-db", "keystone-mysql-router:shared-db")
+        lab.settle()
+        await asyncio.sleep(0.1)
+        assert "keystone-mysql-router/0" not in model.units
+        with pytest.raises(JujuAPIError, match='application "vault" not found'):
+            await model.integrate("keystone:certificates", "vault:certificates")
+        await app.set_constraints({"mem": 8192})
+        assert (await app.get_constraints())["mem"] == 8192
+        await app.expose()
+        assert held["applications"]["keystone"]["exposed"]
+        await app.unexpose()
+        assert not held["applications"]["keystone"]["exposed"]
+        async with lab.running(speed=2000):
+            await asyncio.wait_for(model.remove_application("keystone", block_until_done=True, timeout=20), 30)
+        assert "keystone" not in held["applications"]
+    finally:
+        await model.disconnect()
