@@ -293,6 +293,7 @@ def cases(rack: dict[str, Any]) -> list[Case]:
             lambda api: sorted((m["hostname"], m["status_name"], "juju" in m["tag_names"], m["memory"]) for m in api.get("machines/")),
             [("juju-machine", "Ready", True, 4096), ("os-0", "Ready", False, 2048)],
             before=[("maas_vm_host", {**HOST, "wait_timeout": 30})],
+            prepare=lambda lab: lab.call(lab.turn_dhcp_on),  # VMs boot over the network, too
         ),
         Case(
             "maas_boot_source",

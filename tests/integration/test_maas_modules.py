@@ -119,6 +119,7 @@ def test_what_is_in_use_is_left_alone(lab):
 
 
 def test_an_empty_vm_host_is_told_when_vms_are_wanted(lab):
+    lab.call(lab.turn_dhcp_on)
     with pytest.raises(Failed, match="There is no VM host nowhere"):
         run("maas_vm", {"vm_host": "nowhere", "vms": [VM]})
     run("maas_vm_host", {**HOST, "wait_timeout": 30})
