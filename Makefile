@@ -70,5 +70,8 @@ build: venv ## the collection's tarball, into build/
 	mkdir -p build
 	ansible-galaxy collection build --force --output-path build .
 
+bench: venv ## what waiting costs a region, and what a module call costs (build/bench/)
+	python benchmarks/maas.py
+
 clean: ## remove what was built (the lab must be down)
 	rm -rf build .pytest_cache .ruff_cache

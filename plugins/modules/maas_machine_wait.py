@@ -46,6 +46,12 @@ options:
     type: str
     choices: [fail, continue]
     default: fail
+  details:
+    description:
+      - Read every machine once more when it has arrived. Otherwise, of more than 20 machines that arrive at the same moment
+        RV(machines) may tell the hardware as it was known before the wait; their status is always right.
+    type: bool
+    default: false
   stuck_after:
     description: Seconds in one transitional status after which a machine counts as failed. By default 40 minutes for commissioning, an hour for deploying.
     type: float
@@ -121,6 +127,7 @@ def main():
             appear=dict(type="bool", default=False),
             min_ready=dict(type="int"),
             on_failure=dict(type="str", choices=["fail", "continue"], default="fail"),
+            details=dict(type="bool", default=False),
             stuck_after=dict(type="float"),
             **wait_spec(1800),
         ),

@@ -7,8 +7,10 @@ A region pays 20-28 ms for every machine that it returns and has no way to retur
 whatever the number of machines. So, for the whole set:
 
 - every tick asks for the events after the last one seen (level DEBUG: a change of status is written nowhere else);
-- a machine whose event names a status that ends the wait is read, to be sure; never more often than ``interval``
-  unless all that are still waited for have rung;
+- when events say that machines have arrived, the region is asked which of these are *not* in that status: the answer is
+  empty as a rule, and costs the same for one and for five hundred. A few are simply read, which tells more. Neither happens
+  more often than ``interval``, unless few are waited for or all of them have rung;
+- machines that arrived are read for their details in small batches while others are still waited for, and at the end;
 - now and then a read of all pending ids, filtered by ``not_status`` so that only those that left come back, for events that
   were lost or whose text is not understood;
 - rarely an unfiltered read of the machines that showed no sign of life, fifty at most: a deleted machine is in no filtered
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, lookup, summary
@@ -30,6 +33,8 @@ CHANGE = re.compile(r"to '([^']+)'\s*$")
 EVENT_LIMIT = 1000
 # Above this many machines the ids are left out of the event query: other machines' events cost less than a second request.
 ID_LIMIT = 500
+# So many machines are read without a second thought: half a second of a region.
+FEW = 20
 VANISHED = "vanished"
 ABSENT = "absent"
 # Script results that count as a failure: failed, timed out, aborted, degraded, and failures to install or to apply.
@@ -53,9 +58,10 @@ class Watch:
         self.machines = {}  # system_id -> summary of the machine as last read
         self.wanted = {}  # name -> None: names that no machine has yet
         self.last_event = None
-        self.rung = set()
+        self.rung = {}  # system_id -> status that an event told, or None when its text was not understood
+        self.stale = set()  # arrived, but not read since
         self.alive = {}
-        self.next_read = self.next_sweep = self.next_absent = self.next_silent = 0.0
+        self.next_read = self.next_sweep = self.next_absent = self.next_silent = self.next_details = 0.0
 
     def add(self, name, machine):
         system_id = machine["system_id"]
@@ -84,6 +90,8 @@ class Watch:
         return {
             "last_event": self.last_event,
             "wanted": sorted(self.wanted),
+            "rung": self.rung,
+            "stale": sorted(self.stale),
             "machines": [[name, self.status[system_id], self.machines[system_id]] for system_id, name in self.names.items()],
         }
 
@@ -93,6 +101,8 @@ class Watch:
         for name, status, machine in saved.get("machines") or ():
             self.add(name, machine)
             self.status[machine["system_id"]] = status
+        self.rung = dict(saved.get("rung") or {})
+        self.stale = set(saved.get("stale") or ())
         # Between two slices something may have happened without an event that is understood.
         self.next_sweep = self.clock() + self.sweep
 
@@ -112,17 +122,19 @@ class Watch:
         pending = self.pending()
         if pending or self.rung:
             bell = self._listen(pending)
-            rung = [system_id for system_id in self.rung if system_id in self.status]
-            everything = rung and set(pending) <= set(rung)
-            if rung and (everything or now >= self.next_read):
-                self._read(rung)
-                self.rung.clear()
+            urgent = len(pending) <= FEW or set(pending) <= set(self.rung)
+            if self.rung and (urgent or now >= self.next_read):
+                self._confirm()
                 self.next_read = self.clock() + self.interval
             pending = self.pending()
             if pending and (not bell or now >= self.next_sweep):
                 self._sweep(pending)
                 self.next_sweep = self.clock() + (self.sweep if bell else self.interval)
-            self._look_for_silent(self.pending())
+            pending = self.pending()
+            self._look_for_silent(pending)
+            if self.stale and pending and now >= self.next_details:
+                self._read(sorted(self.stale)[: self.rest])
+                self.next_details = self.clock() + self.interval
         return {self.names[system_id]: status for system_id, status in self.status.items() if before.get(system_id) != status}
 
     def _appear(self):
@@ -137,7 +149,7 @@ class Watch:
             return False
         query = {"level": "DEBUG", "limit": EVENT_LIMIT}
         if 0 < len(pending) <= ID_LIMIT:
-            query["id"] = sorted(set(pending) | self.rung)
+            query["id"] = sorted(set(pending) | set(self.rung))
         while True:
             events = self.client.call("Events", "query", data={**query, "after": self.last_event}, what="read events").get("events") or []
             for event in sorted(events, key=lambda event: event["id"]):
@@ -158,17 +170,42 @@ class Watch:
         if status in TRANSITIONAL and status not in self.ends:
             # On the way, whatever it was before: worth a line, not a read.
             self.status[system_id] = status
-            self.rung.discard(system_id)
+            self.rung.pop(system_id, None)
         else:
-            self.rung.add(system_id)
+            self.rung[system_id] = status if status in CONSTANTS else None
 
     def _take(self, machine):
         system_id = machine["system_id"]
         self.status[system_id] = machine_status(machine)
         self.machines[system_id] = summary(machine)
         self.alive[system_id] = self.clock()
+        self.stale.discard(system_id)
+
+    def _confirm(self):
+        """Is it true what the events say of those that rang?"""
+        rung, self.rung = self.rung, {}
+        told = {system_id: status for system_id, status in rung.items() if status is not None}
+        if len(rung) <= FEW:
+            return self._read(list(rung))
+        self._read([system_id for system_id in rung if system_id not in told])
+        contradicted = by_ids(self.client, list(told), summary, not_status=sorted({CONSTANTS[status] for status in told.values()}))
+        for machine in contradicted:
+            self._take(machine)
+        for system_id in set(told) - {machine["system_id"] for machine in contradicted}:
+            self.status[system_id] = told[system_id]
+            self.machines[system_id] = {**self.machines[system_id], "status": told[system_id]}
+            self.stale.add(system_id)
+        return None
+
+    def finish(self, details=False):
+        """Read what is not read yet, unless that would take the region long and nobody asked for it."""
+        if self.stale and (details or len(self.stale) <= FEW):
+            with suppress(Unreachable):
+                self._read(sorted(self.stale))
 
     def _read(self, ids):
+        if not ids:
+            return
         found = by_ids(self.client, ids, summary)
         for machine in found:
             self._take(machine)
@@ -306,8 +343,8 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
     options = {"rng": rng} if rng else {}
     waiter = Waiter(
         params["wait_timeout"],
-        # The bell is cheap: two seconds keep the reaction short whatever the interval of the reads is.
-        interval=min(2.0, params["wait_interval"]),
+        # The bell is cheap: a second and a half keeps the reaction short whatever the interval of the reads is.
+        interval=min(1.5, params["wait_interval"]),
         first=min(1.0, params["wait_interval"]),
         min_done=params.get("min_ready"),
         tolerate=(Unreachable,),
@@ -323,6 +360,8 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
     )
     try:
         outcome = waiter.run(names, watch.poll, judge, watch.known())
+        if outcome.finished:
+            watch.finish(bool(params.get("details")))
     except (WaitFailed, WaitTimeout) as error:
         outcome = error.outcome
         enough = params.get("min_ready")

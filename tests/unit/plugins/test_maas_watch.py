@@ -443,3 +443,35 @@ def test_an_import_that_does_not_move_is_started_again_once():
     with pytest.raises(WaitFailed, match="ubuntu/jammy amd64 is stalled at 40 %"):
         imported(client, time)
     assert [name for name, *rest in client.writes()] == ["BootResources.stop_import", "BootResources.import"]
+
+
+def test_events_of_many_are_checked_with_one_cheap_question():
+    time, region = setup(*[f"n{number}" for number in range(60)])
+    for number in range(60):
+        region.at(100, f"n{number}", READY)
+    result = wait(time, region, [f"n{number}" for number in range(60)])
+    assert [machine["status"] for machine in result["machines"]] == ["Ready"] * 60
+    # Each was returned once, by the look-up; nobody asked for details.
+    assert region.returned == 60
+    time, region = setup(*[f"n{number}" for number in range(60)])
+    for number in range(60):
+        region.at(100, f"n{number}", READY)
+    wait(time, region, [f"n{number}" for number in range(60)], details=True)
+    assert region.returned == 120
+
+
+def test_an_event_that_is_not_true_any_more():
+    time, region = setup(*[f"n{number}" for number in range(60)])
+    for number in range(60):
+        region.at(100, f"n{number}", READY)
+    query = region.query
+
+    def late(params, data):
+        answer = query(params, data)
+        if answer["events"] and region.machines[region.ids["n7"]]["status"] == READY and time.now < 1200:
+            region.machines[region.ids["n7"]]["status"] = BROKEN
+        return answer
+
+    region.client.handlers["Events.query"] = late
+    with pytest.raises(WaitFailed, match="1 of 60 failed.*n7 is Broken"):
+        wait(time, region, [f"n{number}" for number in range(60)])
