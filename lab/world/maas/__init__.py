@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ class MaasWorld:
         self.engine = world.engine
         self.rack = world.rack
         self.state: Row = self.engine.state.setdefault("maas", empty(personality))
+        # Not the engine's: after a restart that one begins anew, and keys, ids and MAC addresses would come twice.
+        self.random = random.SystemRandom()
         self.switching: str | None = None
         self._booting: set[tuple[str, int]] = set()
         self._callbacks: dict[str, list[Callable[[Row], None]]] = {"deployed": [], "released": []}

@@ -92,7 +92,7 @@ class Machines(Part):
                 return
 
     def _free_name(self) -> str:
-        return names.petname(self.engine.random, {node["hostname"] for node in self.maas.nodes.rows.values()})
+        return names.petname(self.maas.random, {node["hostname"] for node in self.maas.nodes.rows.values()})
 
     def _macs(self, macs: list[str], power_type: str, errors: dict[str, Any]) -> None:
         if not macs:

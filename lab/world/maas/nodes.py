@@ -24,7 +24,7 @@ class Nodes(Part):
 
     def add(self, node_type: int, hostname: str, **values: Any) -> Row:
         node: Row = {
-            "system_id": names.system_id(self.engine.random, self.rows), "node_type": node_type, "hostname": hostname,
+            "system_id": names.system_id(self.maas.random, self.rows), "node_type": node_type, "hostname": hostname,
             "domain": self.maas.domains.default["id"], "architecture": "amd64/generic", "description": "", "pool": 0, "zone": 1, "tags": [],
             "power_type": "", "power_parameters": {}, "power_state": "unknown", "powered": "off",
             "status": NEW, "status_name": NAMES[NEW], "previous_status": NEW, "status_message": None, "status_action": None,

@@ -49,7 +49,7 @@ class Storage(Part):
         disk: Row = {
             "id": self.engine.number("maas.disks"), "name": name, "type": kind, "size": size, "serial": serial, "model": model,
             "tags": list(tags), "block_size": 512, "partitions": [], "table": None, "filesystem": None, "uuid": None, "group": None,
-            "wwn": f"wwn-0x5000c500{self.engine.random.randrange(16**8):08x}" if kind == "physical" else None,
+            "wwn": f"wwn-0x5000c500{self.maas.random.randrange(16**8):08x}" if kind == "physical" else None,
         }
         disk.update(values)
         return disk
@@ -122,7 +122,7 @@ class Storage(Part):
         self.engine.touch()
 
     def _uuid(self) -> str:
-        return str(uuid.UUID(int=self.engine.random.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self.maas.random.getrandbits(128), version=4))
 
     # -- partitions ---------------------------------------------------------------------------------------------------------
     def _partition(self, disk: Row, size: int, bootable: bool = False) -> Row:

@@ -99,7 +99,7 @@ class Users(Part):
 
     # -- tokens ---------------------------------------------------------------------------------------------------------
     def secret(self, length: int) -> str:
-        return "".join(self.engine.random.choice(ALPHABET) for _ in range(length))
+        return "".join(self.maas.random.choice(ALPHABET) for _ in range(length))
 
     def add_token(self, username: str, name: str = "MAAS consumer") -> Row:
         token = {"username": username, "name": name, "consumer": self.secret(18), "key": self.secret(18), "secret": self.secret(32)}

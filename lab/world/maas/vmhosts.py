@@ -49,7 +49,7 @@ class VmHosts(Part):
         taken = {row["name"] for row in self.table}
         row = self.table.add(
             type=kind, parameters=parameters, tags=["pod-console-logging"], cpu_over_commit_ratio=1.0,
-            memory_over_commit_ratio=1.0, default_macvlan_mode=None, zone=1, pool=0, name=names.petname(self.engine.random, taken), version="",
+            memory_over_commit_ratio=1.0, default_macvlan_mode=None, zone=1, pool=0, name=names.petname(self.maas.random, taken), version="",
             size=None, host=None, architectures=[], capabilities=[], created_by=user)
         row.update(values)
         self._probe(row)
@@ -218,8 +218,8 @@ class VmHosts(Part):
 
     def _new(self, row: Row, request: Row, hostname: str, fields: Fields, user: str) -> Row:
         taken = {node["hostname"] for node in self.maas.nodes.rows.values()}
-        name = hostname or names.petname(self.engine.random, taken)
-        mac = names.mac_address(self.engine.random)
+        name = hostname or names.petname(self.maas.random, taken)
+        mac = names.mac_address(self.maas.random)
         virtual = {
             "cpu": request["cores"], "cpu_speed": row["size"]["cpu_speed"], "memory": request["memory"], "virtual": True,
             "nics": [{"name": "enp5s0", "mac": mac}],
