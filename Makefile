@@ -10,7 +10,7 @@ LINK := $(VENV)/collections/ansible_collections/stratus/cloud
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help venv demo test lint unit sanity contract integration lab-up lab-status lab-down build bench clean
+.PHONY: help venv demo test lint unit sanity contract integration lab-up lab-status lab-down build live bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,9 @@ sanity: venv ## ansible-test sanity on the built collection
 build: venv ## the collection's tarball, into build/
 	mkdir -p build
 	ansible-galaxy collection build --force --output-path build .
+
+live: venv ## the module tests on your own region: make live MAAS_URL=... MAAS_API_KEY=...
+	MAAS_URL='$(MAAS_URL)' MAAS_API_KEY='$(MAAS_API_KEY)' pytest tests/live -v -rs -s
 
 bench: venv ## what waiting costs a region, and what a module call costs (build/bench/)
 	python benchmarks/maas.py

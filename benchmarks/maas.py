@@ -155,6 +155,8 @@ def summary(size: int, per_tick: float, returned: int, seconds: float, waited: f
         "returned_per_machine": round(returned / size, 2),
         "modelled_server_s": round(seconds, 1),
         "modelled_load_percent": round(100 * seconds / waited, 1),
+        # Without what the region pays for the machines themselves: what the looking costs.
+        "modelled_tick_percent": round(100 * (seconds - PER_MACHINE * returned) / waited, 1),
         "waited_s": round(waited, 1),
         "reaction_s": round(reaction, 2),
         "rss_mib": None if memory is None else round(memory, 1),
@@ -305,7 +307,17 @@ def module_call(tasks: int = 12) -> dict[str, Any]:
     }
 
 
-COLUMNS = ("requests_per_tick", "machines_returned", "returned_per_machine", "modelled_server_s", "modelled_load_percent", "waited_s", "reaction_s", "rss_mib")
+COLUMNS = (
+    "requests_per_tick",
+    "machines_returned",
+    "returned_per_machine",
+    "modelled_server_s",
+    "modelled_load_percent",
+    "modelled_tick_percent",
+    "waited_s",
+    "reaction_s",
+    "rss_mib",
+)
 
 
 def table(sizes: dict[str, Any]) -> None:
