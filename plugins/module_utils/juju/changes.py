@@ -111,7 +111,8 @@ def application_present(module, client):
                 destroy_units(client, extra, options["destroy_storage"], False)
     changed = bool(lines)
     after = (statuses.read(client) if changed and not module.check_mode else now)["applications"].get(name)
-    notes = [note for note in made["notes"] if not note.startswith("the model also has")]
+    # What only a whole bundle could say of the rest of the model.
+    notes = [note for note in made["notes"] if not note.startswith("the model also has") and "does not place" not in note]
     if extra and not options["scale_down"]:
         notes.append(f"{name} has {len(extra)} more units than asked for ({', '.join(extra)}); they are removed with scale_down only")
     return {"changed": changed, "plan": lines, "notes": notes, "application": after, "diff": _diff(lines)}

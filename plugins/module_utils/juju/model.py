@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import charms as offers
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import status as statuses
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault, Refused
@@ -113,8 +114,21 @@ def origin(charm, architecture="amd64"):
     return made
 
 
+def default_base(client):
+    """The model's own base, which a charm gets when nothing else is said; asked for once."""
+    if not hasattr(client, "default_base"):
+        about = (client.call("ModelConfig", "ModelGet", {}, repeat=True).get("config") or {}).get("default-base") or {}
+        client.default_base = bundles.base(about.get("value"))
+    return client.default_base
+
+
 def resolve(client, charm, architecture="amd64", switch=False):
     """(url, origin) of a charm as the controller finds it on Charmhub. Changes nothing."""
+    if not charm["base"] and default_base(client):
+        try:
+            return resolve(client, {**charm, "base": default_base(client)}, architecture, switch)
+        except Refused:
+            pass  # the charm is not made for it, and brings a base of its own
     asked = {"reference": f"ch:{charm['charm']}", "charm-origin": origin(charm, architecture)}
     if switch:
         asked["switch-charm"] = True

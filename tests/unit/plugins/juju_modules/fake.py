@@ -229,6 +229,9 @@ class Model:
             "config": {name: {"type": kind} for name, kind in about.get("options", {}).items()},
         }
 
+    def read_ModelConfig_ModelGet(self, params):
+        return {"config": {"default-base": {"value": "ubuntu@22.04/stable"}}}
+
     def read_Charms_ResolveCharms(self, params):
         asked = params["resolve"][0]
         name = asked["reference"].removeprefix("ch:")
