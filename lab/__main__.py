@@ -213,23 +213,34 @@ def up_hosts(paths: Paths) -> None:
             if leftover.is_dir() and not leftover.name.endswith(".stamp"):
                 tree.remove(leftover)
         controller.make_key(paths)
-        # The world and the controller belong together: one without the other is of no use.
-        if paths.world.exists() and not (paths.hosts / "controller").exists():
-            say("the controller of the saved world is gone: a new world")
-            stop_daemon(paths)
-            shutil.rmtree(paths.state, ignore_errors=True)
-            paths.make()
-        before = (paths.hosts / "controller" / "trees").exists()
-        host = controller.prepare(paths, say)
+        lowers = controller.lower_dirs(paths, say)
+        if not controller.usable(paths, lowers):
+            # World and hosts belong together: a new controller finds a new world.
+            if paths.world.exists():
+                say("the saved world has no controller made from these trees: a new one")
+            new_world(paths)
+        host = controller.prepare(paths, lowers)
         network.up(paths.lab, paths.run / "ip_forward")
-        if before and not host.running():
-            say("the controller was stopped: starting it again")
         host.start()
         prepare_openstack(paths)
         start_daemon(paths, hosts=True)
         host.wait_ssh()
     except (network.NetworkError, tree.TreeError, HostError) as error:
         raise Stop(str(error)) from error
+
+
+def new_world(paths: Paths) -> None:
+    """Forget the saved world, and with it every host it had."""
+    from lab.hosts import cgroup, tree
+
+    stop_daemon(paths)
+    cgroup.Group(GROUP).kill()
+    for place in paths.hosts.iterdir():
+        tree.remove(place)
+    shutil.rmtree(paths.state, ignore_errors=True)
+    for file in (paths.known_hosts, paths.endpoints):
+        file.unlink(missing_ok=True)
+    paths.make()
 
 
 def prepare_openstack(paths: Paths) -> None:

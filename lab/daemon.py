@@ -157,11 +157,21 @@ class Lab:
         self.settings["initialised"] = True
 
     def _restore(self) -> None:
-        """After a restart: hosts of deployed machines are known again, or booted again."""
-        self.world.maas.restore()
-        computes = self.world.effects.computes
-        deployed = [m for m in self.world.maas.machines() if m.get("ip") and m["hostname"] in self.world.rack.machines]
-        computes.adopt([(m["hostname"], m["ip"]) for m in deployed])
+        """After a restart: this machine owns the simulated machines' addresses again, and the hosts of deployed ones run."""
+        effects = self.world.effects
+        addresses = {controller["address"] for controller in self.world.juju.state["controllers"].values()}
+        for model in self.world.juju.state["models"].values():
+            addresses |= {row.get("address") for row in model["machines"].values()}
+        for machine in self.world.maas.machines():
+            if not machine.get("ip"):
+                continue
+            if self.world.maas.is_real_host(machine):
+                effects.host_resume(machine["hostname"], machine["ip"])
+            else:
+                addresses.add(machine["ip"])
+        real = {machine["ip"] for machine in self.world.maas.machines() if machine.get("ip") and self.world.maas.is_real_host(machine)}
+        for address in sorted(addresses - real - {None}):
+            effects.address_add(address)
 
     def _start_bmcs(self) -> None:
         if not self.bmcs.available():

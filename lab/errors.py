@@ -9,12 +9,14 @@ JSON = "application/json; charset=utf-8"
 BARE_JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 BARE_TEXT = "text/plain"
+# Headers of an answer that did not pass the region's usual way out: None takes away what the others have.
+NAKED: dict[str, str | None] = {"Vary": None, "X-Frame-Options": None}
 
 
 class ApiError(Exception):
     """An answer that is not a success: status, body (text, or JSON data when ``content_type`` says so), headers."""
 
-    def __init__(self, status: int, body: Any = "", content_type: str = TEXT, headers: dict[str, str] | None = None):
+    def __init__(self, status: int, body: Any = "", content_type: str = TEXT, headers: dict[str, str | None] | None = None):
         super().__init__(body if isinstance(body, str) else json.dumps(body))
         self.status = status
         self.body = body

@@ -67,12 +67,25 @@ class ComputeHosts:
     def running(self) -> list[str]:
         return [name for name, host in sorted(self.hosts.items()) if host.running()]
 
-    def adopt(self, machines: list[tuple[str, str]]) -> None:
-        """Know the hosts again that an earlier daemon booted."""
-        for hostname, address in machines:
-            host = self.host(hostname, f"{address}/{ipaddress.ip_interface(network.ADDRESSES[network.PRIVATE]).network.prefixlen}")
-            if host.running():
+    def _known(self, hostname: str, ip: str) -> Host:
+        prefix = ipaddress.ip_interface(network.ADDRESSES[network.PRIVATE]).network.prefixlen
+        return self.host(hostname, f"{ip}/{prefix}")
+
+    def adopt(self, hostname: str, ip: str) -> bool:
+        """Know a running host again that an earlier daemon booted; whether there is one."""
+        host = self._known(hostname, ip)
+        if host.running():
+            self.hosts[hostname] = host
+        return host.running()
+
+    def resume(self, hostname: str, ip: str, timeout: float = 90) -> None:
+        """Start a deployed machine's host that was stopped; what it wrote is still there."""
+        with self._lock(hostname):
+            host = self._known(hostname, ip)
+            if (host.place / "prepared").exists():
+                host.start()
                 self.hosts[hostname] = host
+                wait_banner(host, ip, timeout)
 
 
 def wait_banner(host: Host, ip: str, timeout: float) -> None:

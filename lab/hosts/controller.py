@@ -83,17 +83,21 @@ def host(paths: Paths, lowers: list[Path] | None = None) -> Host:
     )  # fmt: skip
 
 
-def prepare(paths: Paths, say: Callable[[str], None]) -> Host:
-    """The controller, ready to start. One that was made from other trees is made anew."""
-    lowers = lower_dirs(paths, say)
-    built = " ".join(tree.stamp(lower).read_text().strip() for lower in lowers)
+def trees(lowers: list[Path]) -> str:
+    return " ".join(tree.stamp(lower).read_text().strip() for lower in lowers)
+
+
+def usable(paths: Paths, lowers: list[Path]) -> bool:
+    """Whether there is a controller already, made from these trees."""
+    mark = paths.hosts / "controller" / "trees"
+    return mark.exists() and mark.read_text() == trees(lowers)
+
+
+def prepare(paths: Paths, lowers: list[Path]) -> Host:
+    """The controller, ready to start."""
     controller = host(paths, lowers)
-    mark = controller.place / "trees"
-    if controller.place.exists() and (not mark.exists() or mark.read_text() != built):
-        say("the base tree changed: the controller is made anew")
-        controller.destroy()
     controller.prepare([paths.key.with_suffix(".pub").read_text()])
-    mark.write_text(built)
+    (controller.place / "trees").write_text(trees(lowers))
     install_library(paths, controller)
     return controller
 

@@ -57,6 +57,11 @@ class HostEffects(OpenStackEffects, Effects):
 
         self._thread(f"boot {hostname}", boot, done)
 
+    def host_resume(self, hostname: str, ip: str) -> None:
+        """After a restart of the lab: know a deployed machine's host again, and start it when it does not run."""
+        if not self.computes.adopt(hostname, ip):
+            self._thread(f"start {hostname}", lambda: (self.computes.resume(hostname, ip), (True, ""))[1], None)
+
     def host_stop(self, hostname: str) -> None:
         self._thread(f"stop {hostname}", lambda: (self.computes.destroy(hostname), (True, ""))[1], None)
 

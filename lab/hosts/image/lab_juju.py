@@ -462,7 +462,8 @@ def remember(name, cloud, region, state, switch):
     endpoint = state["endpoint"]
     controllers.setdefault("controllers", {})[name] = {
         "uuid": state["uuid"], "api-endpoints": endpoint if isinstance(endpoint, list) else [endpoint], "ca-cert": state["ca_cert"],
-        "cloud": cloud, "region": region, "type": "maas", "agent-version": snap_version(), "controller-machine-count": 1, "active-controller-machine-count": 1, "dns-cache": {},
+        "cloud": cloud, "region": region, "type": "maas", "agent-version": snap_version(),
+        "controller-machine-count": 1, "active-controller-machine-count": 1, "dns-cache": {},
     }  # fmt: skip
     if switch:
         controllers["current-controller"] = name
