@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
@@ -14,8 +15,10 @@ from lab.effects import Effects
 from lab.faces.openstack import OpenStackFace, Proxy, context
 from lab.hosts.openstack import layer
 from lab.world import pki
+from tests.support.juju_lab import JujuLab
 
 MODEL = "d1"
+THESIS = (Path(__file__).parents[3] / "bundles" / "thesis-jammy-2023.1.yaml").read_text()
 
 
 class Cloud:
@@ -175,3 +178,31 @@ def test_services_are_complete():
         assert service["packages"] and service["units"] and service["prepare"], name
         assert (layer.GUEST / "etc" / name).is_dir(), name
     assert "nova-compute" in data["compute"]
+
+
+async def test_the_thesis_bundle_becomes_a_whole_cloud_when_vault_has_its_ca():
+    async with JujuLab() as lab:
+        face = OpenStackFace(lab.world, Effects())
+        face.catalog = {name: service["catalog"] for name, service in layer.services()["services"].items()}
+        for name in ("compute0", "compute1"):
+            lab.world.maas.machine(name)["tags"] = ["compute"]
+        model = lab.model("openstack")
+        lab.deploy(model, THESIS)
+        lab.settle()
+        assert not face.plan().proxies
+        lab.open_vault(model)
+        lab.settle()
+        plan = face.plan()
+        assert {kind for kind, _interface in plan.endpoints} == {"identity", "image", "compute", "placement", "network", "volumev3"}
+        assert plan.computes == {"compute0": "running", "compute1": "running"}
+        addresses = {unit["address"] for unit in lab.world.juju.units_of(model["uuid"])}
+        assert {address for address, _port in plan.proxies} <= addresses
+        trust = ssl.create_default_context(cadata=plan.authority)
+        address, port = next(iter(plan.proxies))
+        proxy = Proxy(address, port, "http://127.0.0.1:9")
+        await proxy.start(context(*lab.world.vault.issue([], [address], model["uuid"])))
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"https://{address}:{port}/", ssl=trust) as answer:
+                assert answer.status == 503
+        finally:
+            await proxy.stop()
