@@ -21,8 +21,8 @@ import requests
 
 HERE = Path(__file__).parent
 API = "/MAAS/api/2.0/"
-# Headers that belong to the contract where a recorded answer has them.
-HEADERS = ("Allow", "WWW-Authenticate", "Location")
+# Headers that belong to the contract: there as in the recorded answer, or not.
+HEADERS = ("Allow", "WWW-Authenticate", "Location", "Retry-After", "Vary", "X-Frame-Options")
 # Lists of things whose order is nobody's promise are paired by one of these keys.
 NAMES = ("mac_address", "hostname", "cidr", "username", "name", "ip", "start_ip", "url")
 # Fields of forms that hold ids: which kind.
@@ -212,8 +212,10 @@ class Replayer:
         if response.headers.get("Content-Type") != recorded.get("Content-Type"):
             differences.append(f"content type: {recorded.get('Content-Type')} expected, {response.headers.get('Content-Type')} found")
         for name in HEADERS:
-            if name in recorded and response.headers.get(name) != recorded[name]:
-                differences.append(f"{name}: {recorded[name]} expected, {response.headers.get(name)} found")
+            if response.headers.get(name) != recorded.get(name):
+                differences.append(f"{name}: {recorded.get(name)} expected, {response.headers.get(name)} found")
+        if ("X-MAAS-API-Hash" in response.headers) != ("X-Maas-Api-Hash" in recorded):
+            differences.append(f"X-MAAS-API-Hash: {'X-Maas-Api-Hash' in recorded} expected")
         body = exchange["body"]
         ours = self._body(response)
         if isinstance(body, dict) and set(body) == {"see"}:

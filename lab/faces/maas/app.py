@@ -98,7 +98,7 @@ class Face:
         headers = {"X-Frame-Options": "DENY", "Vary": "Authorization, Cookie" if bare else "Cookie", **error.headers}
         if bare:
             headers["X-MAAS-API-Hash"] = REGISTRY.hash(self.maas.personality)
-        return self._response(error.status, error.body, error.content_type, headers)
+        return self._response(error.status, error.body, error.content_type, {k: v for k, v in headers.items() if v is not None})
 
     @staticmethod
     def _response(status: int, body: Any, content_type: str, headers: dict[str, str]) -> web.Response:
@@ -120,16 +120,14 @@ class Face:
             return self._elsewhere(request, path, body)
         fields = self._fields(request, body, entry)
         if request.method == "GET" and path == f"{PREFIX}describe/":
-            return self._success(Reply(REGISTRY.describe(base, self.maas.personality), content_type=BARE_JSON))
+            return self._response(200, REGISTRY.describe(base, self.maas.personality), BARE_JSON, {"X-Frame-Options": "DENY"})
         rest, op = self._split(path.removeprefix(PREFIX), collect(pairs).get("op", [None])[-1])
         found = REGISTRY.find(rest, self.maas.personality)
         if found is None:
-            raise ApiError(404, f"Unknown API endpoint: {path}.")
+            raise ApiError(404, f"Unknown API endpoint: {path}.", headers={"Vary": None})
         handler, params = found
         if request.method not in METHODS:
-            allow = ", ".join(sorted(set(handler.methods())))
-            headers = {"Allow": allow, "X-Frame-Options": "DENY", "Vary": "Authorization, Cookie", "X-MAAS-API-Hash": REGISTRY.hash(self.maas.personality)}
-            return self._response(405, "", HTML, headers)
+            raise self._not_allowed(handler)
         signed = [*pairs, *self._signed_body(request, fields)]
         user = self.oauth.user(request.headers.get("Authorization", ""), request.method, f"{base}{path}", signed)
         if op is None and request.method == "POST":
@@ -185,8 +183,13 @@ class Face:
         if action is not None:
             return action
         if method not in handler.methods() and method != "GET":
-            raise _NotAllowed(handler)
+            raise self._not_allowed(handler)
         raise unknown
+
+    def _not_allowed(self, handler: Handler) -> ApiError:
+        """405 with the methods that there are."""
+        headers = {"Allow": ", ".join(handler.methods()), "Vary": "Authorization, Cookie", "X-MAAS-API-Hash": REGISTRY.hash(self.maas.personality)}
+        return ApiError(405, "", HTML, headers)
 
     @staticmethod
     def _format(pairs: list[tuple[str, str]]) -> None:
@@ -209,7 +212,7 @@ class Face:
         if path == "/MAAS/accounts/login/" and request.method == "POST":
             form = parse(request.headers.get("Content-Type", ""), body)
             if not self.maas.users.check_password(form.text("username"), form.text("password")):
-                return self._response(400, BAD_LOGIN, BARE_JSON, plain)
+                return self._response(400, BAD_LOGIN, BARE_JSON, {**plain, "Vary": "Cookie"})
             return self._response(204, "", HTML, plain)
         if path == "/MAAS/rpc/":
             return self._response(200, {"eventloops": {}}, BARE_JSON, plain)
@@ -229,13 +232,6 @@ class Face:
         token = next((t for t in self.maas.users.tokens_of(name) if t["name"] == consumer), None) or self.maas.users.add_token(name, consumer)
         body = {"consumer_key": token["consumer"], "name": token["name"], "token_key": token["key"], "token_secret": token["secret"]}
         return self._response(200, body, BARE_JSON, {"X-Frame-Options": "DENY", "Vary": "Cookie"})
-
-
-class _NotAllowed(ApiError):
-    """405 with the methods that there are."""
-
-    def __init__(self, handler: Handler):
-        super().__init__(405, "", HTML, {"Allow": ", ".join(handler.methods())})
 
 
 def make_app(world: World, record: list[dict[str, Any]] | None = None) -> web.Application:

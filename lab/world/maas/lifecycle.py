@@ -10,7 +10,7 @@ import binascii
 import contextlib
 from typing import Any
 
-from lab.errors import ApiError, conflict, forbidden, invalid
+from lab.errors import NAKED, ApiError, conflict, forbidden, invalid
 from lab.world.maas import scripts, states
 from lab.world.maas.base import Fields, Part, Row
 from lab.world.maas.config import SETTINGS, choices
@@ -121,6 +121,8 @@ class Lifecycle(Part):
             self._revert(machine, user, *before)
             if error.status == 503:
                 machine["power_state"] = "unknown"
+            # The region finds out when it has answered already, so to speak: this one lacks the usual headers.
+            error.headers.update(NAKED)
             raise
         self.maas.power.switch(machine, "on")
         self._expect(machine)

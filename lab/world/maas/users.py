@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 
-from lab.errors import BARE_JSON, BARE_TEXT, ApiError, bad, invalid, missing
+from lab.errors import BARE_JSON, BARE_TEXT, NAKED, ApiError, bad, invalid, missing
 from lab.world.maas.base import Fields, Part, Row, Table
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -84,7 +84,7 @@ class Users(Part):
             if not fields.get(name):
                 raise bad(f"No provided {name}!")
         if fields.text("username") in self.rows:
-            raise ApiError(409, CONFLICT_PAGE, "text/html; charset=utf-8", {"Retry-After": "5"})
+            raise ApiError(409, CONFLICT_PAGE, "text/html; charset=utf-8", {"Retry-After": "5", **NAKED})
         return self.add(fields.text("username"), fields.text("email"), fields.text("password"), fields.flag("is_superuser"))
 
     def delete(self, username: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.faces.maas.call import Call
+from lab.errors import TEXT, ApiError
+from lab.faces.maas.call import Call, Reply
 from lab.faces.maas.registry import REGISTRY
 from lab.world.maas.nodes import MACHINE
 
@@ -47,7 +48,12 @@ def delete_tag(call: Call) -> None:
 
 @tag.post("update_nodes", admin="")
 def update_nodes(call: Call) -> Any:
-    return call.maas.tags.update_nodes(call.maas.tags.get(call.params["name"]), call.data)
+    row = call.maas.tags.get(call.params["name"])
+    try:
+        return call.maas.tags.update_nodes(row, call.data)
+    except ApiError as error:
+        # An answer of the handler itself, with the headers of a success.
+        return Reply(error.body, error.status, TEXT)
 
 
 @tag.post("rebuild", admin="")
