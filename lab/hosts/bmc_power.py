@@ -24,8 +24,8 @@ def ask(path, machine, state=None):
 def main(path, machine, operation, *words):
     if operation == "get":
         for word in words:
-            # Boot settings are the simulator's own business; only power is shared.
-            print(f"{word}:{int(ask(path, machine) == 'on') if word == 'power' else 0}")
+            # Only power is shared with the world: its machines boot from the network whatever they are told, so "pxe" is what they answer.
+            print(f"{word}:{'pxe' if word == 'boot' else int(ask(path, machine) == 'on') if word == 'power' else 0}")
     elif operation == "set":
         settings = dict(zip(words[::2], words[1::2], strict=False))
         if "power" in settings:
