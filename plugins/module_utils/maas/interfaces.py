@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import MaasError
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.kinds import address, subnet_of
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import interface_summary, mac, require
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import interface_summary, mac, only, require
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import machine_status
 
 # Statuses in which the region lets interfaces be changed.
@@ -229,7 +229,7 @@ def resolve_links(client, links):
 
 def ensure(client, params):
     """One interface on a set of machines. Returns the module's result."""
-    machines = require(client, params["machines"])
+    machines = require(client, params["machines"], only("boot_interface"))
     links = resolve_links(client, params.get("links"))
     wanted = dict(params, parents=[params["parent"]] if params.get("parent") else params.get("parents"))
     before, after, interfaces = {}, {}, {}

@@ -59,6 +59,16 @@ def same(machine):
     return machine
 
 
+def only(*names):
+    """A slim view that keeps these of a machine's fields, beside what every look-up needs."""
+    kept = {*names, "system_id", "hostname", "fqdn", "status", "status_name", "interface_set", "locked"}
+
+    def slim(machine):
+        return {name: value for name, value in machine.items() if name in kept}
+
+    return slim
+
+
 def _read(client, key, values, slim, **filters):
     """Machines whose ``key`` is one of the values. ``slim`` is applied batch by batch: a thousand whole machines fill the memory."""
     found = []
@@ -244,12 +254,40 @@ def identify(entries, machines):
     return result
 
 
+# What the declaration of a machine is compared with, and what its summary shows.
+DECLARED = [
+    "architecture",
+    "boot_interface",
+    "cpu_count",
+    "description",
+    "distro_series",
+    "domain",
+    "ip_addresses",
+    "memory",
+    "osystem",
+    "owner",
+    "pool",
+    "power_state",
+    "power_type",
+    "status_message",
+    "storage",
+    "tag_names",
+    "testing_status",
+    "zone",
+]
+
+
 def known_machines(client, entries):
     """The machines that any of the entries may mean, each once."""
     macs = [mac(value) for entry in entries for value in entry.get("mac_addresses") or []]
     hosts = [entry["hostname"] for entry in entries if entry.get("hostname")]
     ids = [entry["system_id"] for entry in entries if entry.get("system_id")]
-    found = (by_macs(client, macs) if macs else []) + (by_hostnames(client, hosts) if hosts else []) + (by_ids(client, ids) if ids else [])
+    slim = only(*DECLARED)
+    found = by_macs(client, macs, slim) if macs else []
+    # Each machine costs the region as much as a whole request: who is found by MAC is not asked for again under its name.
+    known = {machine["hostname"].lower() for machine in found}
+    hosts = [name for name in hosts if name.lower() not in known]
+    found += (by_hostnames(client, hosts, slim) if hosts else []) + (by_ids(client, ids, slim) if ids else [])
     return list({machine["system_id"]: machine for machine in found}.values())
 
 

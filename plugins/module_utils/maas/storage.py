@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import MaasError
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import require
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import only, require
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import machine_status
 
 OPTIONS = ("root_size", "boot_size", "vg_name", "lv_name", "lv_size", "cache_mode")
@@ -45,7 +45,7 @@ def device(machine, name):
 
 
 def ensure_layout(client, params):
-    machines = require(client, params["machines"]).values()
+    machines = require(client, params["machines"], only("blockdevice_set", "bcaches", "volume_groups")).values()
     layouts = {machine["hostname"]: layout_of(machine) for machine in machines}
     wrong = [machine for machine in machines if params["force"] or layouts[machine["hostname"]] != params["layout"]]
     forms = {}

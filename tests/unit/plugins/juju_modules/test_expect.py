@@ -82,7 +82,7 @@ def test_a_settled_model_is_read_three_times():
 def test_it_waits_for_the_last_unit():
     answer, link, time = wait([BUSY, BUSY, SETTLED])
     assert answer["waited"] >= 20
-    assert any("keystone" in line and "installing" in line for line in answer["lines"])
+    assert any("keystone" in line and "installing" in line for line in answer["progress"])
 
 
 def test_flapping_starts_the_count_anew():

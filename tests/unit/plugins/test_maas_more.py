@@ -1,0 +1,173 @@
+"""Users, boot sources, power, storage layouts, lists and events."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+from ansible_collections.stratus.cloud.plugins.module_utils.maas import images, info, kinds, power, storage
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError
+from maas_fakes import FakeClient, Time, machine
+
+USERS = [{"username": "admin", "email": "admin@example.com", "is_superuser": True}]
+
+
+def user(client, **given):
+    params = {"username": "ana", "email": None, "password": None, "is_superuser": None, "transfer_resources_to": None, "state": "present", **given}
+    return kinds.ensure_user(client, params)
+
+
+def users(read_only=False):
+    return FakeClient({"Users.read": USERS, "Users.create": lambda p, d: d, "User.delete": None}, read_only)
+
+
+def test_a_user_is_made_once_and_the_password_shown_never():
+    client = users()
+    result = user(client, email="ana@example.com", password="s3cret")
+    assert client.writes() == [("Users.create", {}, {"username": "ana", "email": "ana@example.com", "password": "s3cret", "is_superuser": "0"})]
+    assert "s3cret" not in str(result.after)
+    assert not user(users(), username="admin", email="ADMIN@example.com", password="other").changed
+
+
+def test_a_user_who_differs_or_lacks_something():
+    with pytest.raises(MaasError, match="is_superuser is True, not False"):
+        user(users(), username="admin", is_superuser=False)
+    with pytest.raises(MaasError, match="password is needed"):
+        user(users(), email="ana@example.com")
+
+
+def test_a_users_things_go_to_somebody():
+    client = users()
+    user(client, username="admin", state="absent", transfer_resources_to="bob")
+    assert client.writes() == [("User.delete", {"username": "admin"}, {"transfer_resources_to": "bob"})]
+
+
+SOURCES = [{"id": 1, "url": "http://one/stable/", "keyring_filename": "/k", "keyring_data": ""}]
+
+
+def sources(**given):
+    client = FakeClient({"BootSources.read": SOURCES, "BootSources.create": lambda p, d: {"id": 2, **d}, "BootSource.update": lambda p, d: {**SOURCES[0], **d}})
+    params = {"url": "http://two/stable/", "previous_url": None, "keyring_filename": None, "keyring_data": None, "state": "present", **given}
+    return client, images.ensure_source(client, params)
+
+
+def test_a_boot_source_moves_with_its_selections():
+    client, result = sources(previous_url="http://one/stable")
+    assert client.writes() == [("BootSource.update", {"id": 1}, {"url": "http://two/stable/"})]
+    assert "keyring_data" not in result.thing
+
+
+def test_a_keyring_is_sent_as_a_file_for_every_attempt():
+    client, _result = sources(keyring_data=base64.b64encode(b"ring").decode())
+    sent = client.writes()[0][2]["keyring_data"]
+    assert [sent().read(), sent().read()] == [b"ring", b"ring"]
+
+
+def test_a_boot_source_without_a_keyring():
+    with pytest.raises(MaasError, match="keyring_filename or keyring_data is needed"):
+        sources()
+    assert not sources(url="http://one/stable")[1].changed
+
+
+def powered(state, answers, **given):
+    time = Time()
+    left = list(answers)
+    client = FakeClient(
+        {
+            "Machines.read": [machine("aaaaaa", "a", 6, power_type="ipmi")],
+            "Machine.query_power_state": lambda p, d: _answer(left),
+            "Machine.power_on": {},
+            "Machine.power_off": {},
+        }
+    )
+    client.READS = re.compile(r"read$|query_power_state$")
+    params = {"machines": ["a"], "state": state, "stop_mode": "hard", "wait": True, "wait_timeout": 60, "wait_interval": 5, **given}
+    return client, power.ensure_power(client, params, clock=time.clock, sleep=time.sleep)
+
+
+def _answer(left):
+    answer = left.pop(0) if len(left) > 1 else left[0]
+    if isinstance(answer, Exception):
+        raise answer
+    return {"state": answer}
+
+
+def test_power_is_asked_of_the_bmc_and_waited_for():
+    client, result = powered("off", ["on", "on", "off"])
+    assert client.writes() == [("Machine.power_off", {"system_id": "aaaaaa"}, {"stop_mode": "hard"})]
+    assert (result["changed"], result["power"]) == (True, {"a": "off"})
+    client, result = powered("on", ["on"])
+    assert (result["changed"], client.writes()) == (False, [])
+
+
+def test_power_that_nobody_controls():
+    with pytest.raises(MaasError, match="MAAS has no control over its power"):
+        powered("on", ["unknown"])
+    with pytest.raises(MaasError, match="BMC is dead"):
+        powered("on", [ApiError("BMC is dead", 503)])
+
+
+def disks(*parts, **more):
+    return {"blockdevice_set": [{"id": 9, "name": "sda", "partitions": list(parts), "filesystem": None}], "bcaches": [], "volume_groups": [], **more}
+
+
+ROOT = {"filesystem": {"mount_point": "/"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "layout"),
+    [
+        (disks(ROOT), "flat"),
+        (disks({"filesystem": None}, volume_groups=[{"id": 1}]), "lvm"),
+        (disks({"filesystem": None}, bcaches=[{"id": 1}]), "bcache"),
+        (disks(), "blank"),
+        (disks(*[{"filesystem": None}] * 8), "vmfs6"),
+        (disks({"filesystem": {"mount_point": "/srv"}}), "custom"),
+    ],
+)
+def test_layouts_are_told_from_the_disks(found, layout):
+    assert storage.layout_of(found) == layout
+
+
+def test_a_layout_for_those_that_need_it():
+    known = [machine("aaaaaa", "a", 4, **disks(ROOT)), machine("bbbbbb", "b", 4, macs=["52:54:00:00:00:02"], **disks(volume_groups=[{"id": 1}]))]
+    client = FakeClient({"Machines.read": known, "Machine.set_storage_layout": {}})
+    params = {**dict.fromkeys((*storage.OPTIONS, *storage.DEVICES)), "machines": ["a", "b"], "layout": "lvm", "force": False, "root_device": "sda"}
+    result = storage.ensure_layout(client, params)
+    assert client.writes() == [("Machine.set_storage_layout", {"system_id": "aaaaaa"}, {"storage_layout": "lvm", "root_device": 9})]
+    assert result["diff"] == {"before": {"a": "flat"}, "after": {"a": "lvm"}}
+    known[0]["status"] = 6
+    with pytest.raises(MaasError, match="a is Deployed"):
+        storage.ensure_layout(client, params)
+
+
+class Module:
+    def __init__(self, **params):
+        self.params = params
+
+
+def test_lists_of_things():
+    client = FakeClient({"Subnets.read": [{"cidr": "10.42.0.0/16"}, {"cidr": "10.50.0.0/24"}]})
+    work = info.listing("subnets", "cidr")
+    assert len(work(Module(cidr=None), client)["subnets"]) == 2
+    assert work(Module(cidr="10.42.1.1/16"), client)["subnets"] == [{"cidr": "10.42.0.0/16"}]
+    assert set(info.LISTS)
+
+
+@pytest.mark.parametrize(
+    ("after", "limit", "expected"), [(None, 3, [2498, 2499, 2500]), (None, 2300, [201, 2500]), (10, 5, [11, 15]), (10, 5000, [11, 2500]), (2500, 5, [])]
+)
+def test_events_over_several_pages(after, limit, expected):
+    stored = [{"id": number} for number in range(1, 2501)]
+
+    def query(params, data):
+        assert data["limit"] <= 1000
+        found = [e for e in stored if e["id"] > data.get("after", 0) and e["id"] < data.get("before", 1e9)]
+        return {"events": found[: data["limit"]] if "after" in data else found[-data["limit"] :]}
+
+    result = info.events(FakeClient({"Events.query": query}), {"machines": None, "level": "DEBUG", "after": after, "limit": limit})
+    ids = [event["id"] for event in result["events"]]
+    assert ids == sorted(set(ids))
+    assert (ids[:1] + ids[-1:] if len(expected) == 2 else ids) == expected
+    assert result["last_id"] == (ids[-1] if ids else after)
