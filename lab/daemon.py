@@ -94,6 +94,7 @@ class Lab:
         rack = load(os.environ.get("LAB_RACK") or "thesis")
         self.world = World(engine, rack, self.network)
         if self.hosts:
+            effects.computes.macs.update({name: machine["nics"][0]["mac"] for name, machine in self.world.rack.machines.items()})
             self._restore()
         await self._serve_maas()
         self.juju = JujuFace(self.world)

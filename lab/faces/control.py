@@ -193,6 +193,11 @@ class Control:
     # -- juju -----------------------------------------------------------------------------------------------------------
     async def juju_bootstrap(self, request: web.Request) -> dict:
         body = await self._body(request)
+        earlier = self.world.juju.bootstrap_state(body["name"])
+        if earlier and earlier["state"] != "failed":
+            # The client asks only for names it does not know: whoever began this one was killed, and nobody can ever log in there.
+            self.engine.log("juju_orphan", controller=body["name"])
+            self.world.juju.kill_controller(body["name"])
         self.world.juju.bootstrap(
             body["name"], body["cloud"], body["credential"], system_id=body.get("system_id"), constraints=body.get("constraints", ""),
             base=body.get("base"), config=body.get("config") or {},

@@ -24,6 +24,8 @@ class ComputeHosts:
         self.paths = paths
         self._layers = layers
         self.hosts: dict[str, Host] = {}
+        self.macs: dict[str, str] = {}
+        """The NICs' addresses as the rack has them."""
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -41,7 +43,7 @@ class ComputeHosts:
         return [services, base] if tree.stamp(services).exists() else [base]
 
     def host(self, hostname: str, address: str | None = None, gateway: str | None = None) -> Host:
-        return Host(hostname, self.layers, [Nic(NIC, network.PRIVATE, address, gateway)], self.paths)
+        return Host(hostname, self.layers, [Nic(NIC, network.PRIVATE, address, gateway, self.macs.get(hostname))], self.paths)
 
     def boot(self, hostname: str, ip: str, prefix: int, gateway: str | None, ssh_keys: list[str], timeout: float = 90) -> Host:
         """The host of a machine that was just deployed: nothing of an earlier deployment is left in it. A running one stays as it is."""

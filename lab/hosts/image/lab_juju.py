@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 
 import lab_control as lab
@@ -443,6 +444,16 @@ def cmd_bootstrap(options):
     except lab.LabError as error:
         raise JujuError(f"failed to bootstrap model: {error.message}") from None
     told = 0
+
+    def interrupted(_number, _frame):
+        # As the real client: give the machine back before leaving.
+        say("Interrupt signalled: waiting for bootstrap to exit")
+        lab.ask("POST", "/juju/kill-controller", {"name": name})
+        say("ERROR failed to bootstrap model: cancelled")
+        raise SystemExit(1)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     while True:
         state = lab.ask("GET", f"/juju/bootstrap/{name}?lines={told}")
         for line in state["lines"][told:]:
