@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Are the BMCs there, and do they take the password."""
 
@@ -12,7 +12,7 @@ description:
   - Asks every BMC at once, over IPMI 2.0 (RMCP+), with the first half of its login handshake. That proves user and password without opening a session.
   - Needs no package and no library, so it runs on a bare controller before anything is installed there.
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 attributes:
   check_mode:
     description: Reads only, in check mode too.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Documentation of the action plugin of the same name."""
 
@@ -13,7 +13,7 @@ description:
   - Prints a line now and then while it waits. Lost connections are tolerated until the deadline.
   - Ends as the job ended, and fails when the job failed. It never reports a change, as the task that started the job did.
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 attributes:
   check_mode:
     description: Reads only.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ description:
   - Actions are not idempotent by themselves. O(unless_action) and O(unless_status) say when there is nothing left to do.
 version_added: "0.1.0"
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 options:
   unit:
     description: The unit, as V(vault/0), as V(vault/leader), or as V(vault) for the leader.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ description:
   - The answer holds a password. Register it in a task with C(no_log=true).
 version_added: "0.1.0"
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 options:
   name:
     description: Name of the controller; the client's current one when not given.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ description:
   - The secret goes to the command in a file that only the user can read and that is removed at once.
 version_added: "0.1.0"
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 options:
   cloud:
     description: Name of the cloud.

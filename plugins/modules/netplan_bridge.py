@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A bridge that takes over an interface, in netplan's files."""
 
@@ -14,7 +14,7 @@ description:
   - Keeps the file as it was, byte for byte, and brings it back with O(state=absent).
   - Writes files only. C(netplan apply) is up to the caller, who knows what happens when the host cannot be reached afterwards.
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 requirements:
   - PyYAML on the target (netplan itself brings it)
 attributes:

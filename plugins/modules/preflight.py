@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Documentation of the action plugin of the same name."""
 
@@ -15,7 +15,7 @@ description:
   - The controller needs 8192 MiB of memory and 40 GB free, unless the variable C(stratus_preflight_minimum) (C(memory_mb), C(disk_gb)) says otherwise.
   - Runs on the control node; it reads nothing from the target.
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 attributes:
   check_mode:
     description: Reads only, in check mode too.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Documentation of the action plugin of the same name."""
 
@@ -12,7 +12,7 @@ description:
   - Prints text for the person who runs the playbook, without quotes, escapes or folded lines, so that commands in it can be copied.
   - With callbacks that write for programs, such as C(ansible.posix.json), the lines are in the result only.
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 attributes:
   check_mode:
     description: Changes nothing anyway.

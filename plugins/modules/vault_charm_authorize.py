@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ description:
   - Speaks to Vault and to the Juju controller, and appears in neither's logs with anything secret but the short-lived token.
 version_added: "0.1.0"
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 options:
   application:
     description: Name of the application.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers
+# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ description:
   - Keys and tokens appear in no output.
 version_added: "0.1.0"
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 options:
   key_shares:
     description: Into how many keys the master key is split.
