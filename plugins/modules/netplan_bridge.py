@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, The stratus.cloud developers (@stratus-cloud)
+# Copyright: (c) 2026, The stratus.cloud developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A bridge that takes over an interface, in netplan's files."""
 
