@@ -117,8 +117,12 @@ def required(site: Site) -> Iterator[dict]:
             continue
         if site.get(name) in (None, "", [], {}):
             yield problem("required", name, site.get(name), "it is needed and has no value", f"set {name} in {where(name)}")
+    # What only refers to a variable that is missing, or broken for the same reason, is not worth a line of its own.
+    missing = {name for name in REQUIRED if name not in site.broken and site.get(name) is None}
+    reasons = {site.broken[name] for name in REQUIRED if name in site.broken}
     for name, reason in site.broken.items():
-        yield problem("required", name, None, f"it cannot be evaluated: {reason}", "define what it refers to, or give it a plain value")
+        if name in REQUIRED or not (reason in reasons or missing & set(re.findall(r"'(\w+)' is undefined", reason)) or name == "maas_machines"):
+            yield problem("required", name, None, f"it cannot be evaluated: {reason}", "define what it refers to, or give it a plain value")
     if not site.compute:
         yield problem("required", "groups.compute", None, "no machine serves the cloud", "list the compute machines in the inventory's group compute")
 

@@ -156,6 +156,18 @@ def test_a_variable_that_cannot_be_evaluated(site):
     assert "'nowhere' is undefined" in found(site)["maas_url"]["problem"]
 
 
+def test_what_only_follows_from_another_problem_is_not_told(site):
+    del site.variables["maas_url"], site.variables["stratus_state_dir"]
+    site.broken |= {
+        "stratus_state_dir": "'nowhere' is undefined",
+        "maas_ssh_key_path": "'nowhere' is undefined",
+        "lxd_maas_url": "'maas_url' is undefined",
+        "maas_machines": "the filter failed",
+        "lxd_bridge_rollback": "'other' is undefined",
+    }
+    assert set(found(site)) == {"maas_url", "stratus_state_dir", "lxd_bridge_rollback"}
+
+
 def test_checks_are_left_out_by_name(site):
     site.variables |= {"maas_gateway_ip": "10.43.0.1", "juju_channel": "4.0/stable"}
     assert set(found(site, skip=["network"])) == {"juju_channel"}
