@@ -75,6 +75,7 @@ live: venv ## the module tests on your own region: make live MAAS_URL=... MAAS_A
 
 bench: venv ## what waiting costs a region, and what a module call costs (build/bench/)
 	python benchmarks/maas.py
+	python benchmarks/juju.py
 
 clean: ## remove what was built (the lab must be down)
 	rm -rf build .pytest_cache .ruff_cache

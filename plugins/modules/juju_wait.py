@@ -171,7 +171,7 @@ requests:
   description: How many requests were sent to the controller.
   returned: always
   type: int
-lines:
+progress:
   description: The changes of state that were seen.
   returned: always
   type: list

@@ -26,6 +26,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import C
 
 MAJOR = 3
 CALL_TIMEOUT = 120
+REPEAT_TIMEOUT = 60
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 try:
@@ -39,6 +40,27 @@ try:
     JUJU_IMPORT_ERROR = None
 except ImportError:
     JUJU_IMPORT_ERROR = traceback.format_exc()
+
+
+async def _stay_lost():
+    """In the place of the library's own way to reconnect."""
+
+
+async def _rpc(connection, message):
+    """One request. The library's receiver may end without a word when the connection is cut; whoever waits must notice by himself."""
+    call = asyncio.ensure_future(connection.rpc(message))
+    cut = asyncio.ensure_future(connection._ws.wait_closed())
+    try:
+        await asyncio.wait({call, cut}, return_when=asyncio.FIRST_COMPLETED)
+        if not call.done():
+            # The answer may have come with the end.
+            await asyncio.wait({call}, timeout=0.2)
+        if not call.done():
+            raise ConnectionResetError("the connection was closed")
+        return call.result()
+    finally:
+        for task in (call, cut):
+            task.cancel()
 
 
 class _Loop:
@@ -122,6 +144,8 @@ class Client:
             cacert=self._ca,
             retries=0,
         )
+        # The library would open a lost connection anew by itself and leave whoever waits for an answer waiting for ever.
+        connection.reconnect = _stay_lost
         version = str((connection.info or {}).get("server-version", ""))
         if version.split(".")[0] != str(MAJOR):
             await connection.close()
@@ -194,7 +218,9 @@ class Client:
             message = {"type": facade, "request": request, "version": connection.facades[facade], "params": params or {}}
             self.requests += 1
             try:
-                answer = self._loop.run(connection.rpc(message), max(min(timeout, deadline - self._clock()), 1))
+                # What may be sent again is not waited for until the end.
+                patience = min(timeout, REPEAT_TIMEOUT) if repeat else timeout
+                answer = self._loop.run(_rpc(connection, message), max(min(patience, deadline - self._clock()), 1))
                 return answer.get("response") or {}
             except juju_errors.JujuAPIError as error:
                 raise _refused(error, f"{facade}.{request}") from None

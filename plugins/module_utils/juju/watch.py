@@ -28,6 +28,7 @@ class Watch:
         self.resolve = [{**rule, "pattern": re.compile(rule["message"])} for rule in resolve]
         resume = resume or {}
         self.resolved = list(resume.get("resolved") or [])
+        self.requests_before = resume.get("requests") or 0
         self._attempts = dict(resume.get("attempts") or {})
         self._in_error = set()
         now = clock()
@@ -40,6 +41,7 @@ class Watch:
         now = self.clock()
         return {
             "resolved": self.resolved,
+            "requests": self.requests_before + self.client.requests,
             "attempts": self._attempts,
             "troubles": [[name, kind, now - since] for (name, kind), since in self.judge._since.items()],
         }
@@ -97,8 +99,8 @@ def _answer(watch, outcome, client):
         "held_up_by": held,
         "resolved": watch.resolved,
         "waited": round(outcome.waited, 1) if outcome else 0.0,
-        "requests": client.requests,
-        "lines": outcome.lines if outcome else [],
+        "requests": watch.requests_before + client.requests,
+        "progress": outcome.lines if outcome else [],
     }
 
 
@@ -179,7 +181,7 @@ def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
             return {
                 **_answer(watch, outcome, client),
                 "unfinished": True,
-                "resume": {"elapsed": outcome.waited, "states": outcome.states, "watch": watch.resume()},
+                "resume": {"line": outcome.line, "elapsed": outcome.waited, "states": outcome.states, "watch": watch.resume()},
             }
         if _names(watch) == names:
             return _answer(watch, outcome, client)
