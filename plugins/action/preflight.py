@@ -86,4 +86,4 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _host_checks(options):
-        return ("ports", "bmc", "libraries", "netplan", "bundle", "host", *(entry.get("check", "") for entry in options["found"]))
+        return ("ports", "bmc", "libraries", "nat", "netplan", "bundle", "vault", "host", *(entry.get("check", "") for entry in options["found"]))

@@ -32,7 +32,7 @@ options:
   skip:
     description: >-
       Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(controller).
-      Of the playbook: C(ports), C(netplan), C(bmc), C(libraries), C(bundle).
+      Of the playbook: C(ports), C(netplan), C(nat), C(bmc), C(libraries), C(bundle), C(vault).
     type: list
     elements: str
     default: []
