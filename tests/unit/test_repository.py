@@ -14,7 +14,7 @@ MODULES = sorted(p for p in (ROOT / "plugins/modules").glob("*.py") if p.name !=
 ROLES = sorted(p for p in (ROOT / "roles").iterdir() if p.is_dir())
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 TRACKED = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True).stdout.split("\n")
-TEXTS = [ROOT / name for name in TRACKED if name and (ROOT / name).is_file() and (ROOT / name).suffix in {".py", ".yml", ".yaml", ".md", ".j2", ".txt", ".sh", ""}]
+TEXTS = [ROOT / name for name in TRACKED if Path(name).suffix in {".py", ".yml", ".yaml", ".md", ".j2", ".txt", ".sh", ""} and (ROOT / name).is_file()]
 
 
 def documentation(path: Path, name: str):
