@@ -152,3 +152,20 @@ def api_error(status, body, what, retry_after=None):
     kept = None if status == 401 else body
     cls = NotFound if status == 404 else ApiError
     return cls(message, status, body=kept, retry_after=retry_after)
+
+
+def passing(client, poll):
+    """``poll`` for a wait: a region that fails for a moment is a fault that passes, and the wait's own deadline is what counts."""
+
+    def once():
+        patience, client.retry_for = client.retry_for, min(client.retry_for, 5.0)
+        try:
+            return poll()
+        except ApiError as error:
+            if error.status >= 500 or (error.status == 409 and error.retry_after is not None):
+                raise Unreachable(str(error)) from error
+            raise
+        finally:
+            client.retry_for = patience
+
+    return once

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable, passing
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.kinds import BOOT_SELECTION, BOOT_SOURCE
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.resource import Result, compare, encoded, ensure, find
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter
@@ -196,7 +196,7 @@ def ensure_imported(client, params, clock=time.monotonic, sleep=time.sleep, emit
         slice_seconds=params.get("wait_slice"),
         remedy="Look at the region's images page and its log (regiond.log); check that the region reaches the boot source",
     )
-    outcome = waiter.run(dict.fromkeys(names), poll, judge, states)
+    outcome = waiter.run(dict.fromkeys(names), passing(client, poll), judge, states)
     result.update(waited=round(outcome.waited, 1), progress=outcome.lines, images=dict(outcome.states), importing=bool(images.importing))
     if not outcome.finished:
         result["unfinished"] = True

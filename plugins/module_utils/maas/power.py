@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable, passing
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import require, summary
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter
 
@@ -65,7 +65,7 @@ def ensure_power(client, params, clock=None, sleep=None, emit=None):
         remedy="A soft stop needs an operating system that listens: try stop_mode hard" if params["stop_mode"] == "soft" else "Look at the BMC",
         **times,
     )
-    outcome = waiter.run(moving, poll, lambda name, state: DONE if state == wanted else PENDING, {name: states[name] for name in moving})
+    outcome = waiter.run(moving, passing(client, poll), lambda name, state: DONE if state == wanted else PENDING, {name: states[name] for name in moving})
     done = dict(result, power=states, waited=round(outcome.waited, 1), progress=outcome.lines)
     if not outcome.finished:
         done.update(unfinished=True, resume=dict(elapsed=outcome.waited, line=outcome.line, result=result))

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import machines as sets
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import transitions
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable, passing
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter, WaitTimeout
 
 # Options that a VM host's own object tells.
@@ -221,7 +221,7 @@ def _discover(client, params, host, clock, sleep, emit, fresh):
         ),
     )
     try:
-        outcome = waiter.run([params["name"]], poll, lambda name, state: DONE if state == DISCOVERED else PENDING)
+        outcome = waiter.run([params["name"]], passing(client, poll), lambda name, state: DONE if state == DISCOVERED else PENDING)
     except WaitTimeout as error:
         if seen["fault"]:
             error.args = (f"{error}. {seen['fault']}",)
@@ -355,8 +355,12 @@ def _settle(client, names, clock, sleep):
 
     times = {name: value for name, value in (("clock", clock), ("sleep", sleep)) if value}
     waiter = Waiter(COMPOSING, interval=5.0, first=0.5, tolerate=(Unreachable,), goal="under way", heartbeat=0, **times)
+
+    def judge(name, state):
+        return PENDING if state in ("New", "absent") else DONE
+
     with suppress(WaitTimeout):
-        waiter.run(list(fresh.values()), poll, lambda name, state: PENDING if state in ("New", "absent") else DONE, dict.fromkeys(fresh.values(), "New"))
+        waiter.run(list(fresh.values()), passing(client, poll), judge, dict.fromkeys(fresh.values(), "New"))
 
 
 def _wait_vms(client, params, vms, result, clock, sleep, emit):

@@ -23,7 +23,7 @@ import re
 import time
 from contextlib import suppress
 
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable, passing
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, lookup, summary
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, FAILED, STUCK_AFTER, TRANSITIONAL, USUAL, machine_status
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter, WaitFailed, WaitTimeout
@@ -359,7 +359,7 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
         **options,
     )
     try:
-        outcome = waiter.run(names, watch.poll, judge, watch.known())
+        outcome = waiter.run(names, passing(client, watch.poll), judge, watch.known())
         if outcome.finished:
             watch.finish(bool(params.get("details")))
     except (WaitFailed, WaitTimeout) as error:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import images, transitions, vmhosts, waits
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import MaasError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import WaitFailed, WaitTimeout
 from maas_fakes import FakeClient, Region, Time, machine
 
@@ -137,6 +137,35 @@ def test_a_region_that_goes_away_for_a_while():
 
     region.client.handlers["Events.query"] = flaky
     assert 160 <= wait(time, region, ["a"])["waited"] <= 165
+
+
+def test_a_region_that_fails_for_a_while_and_says_so():
+    time, region = setup("a")
+    region.at(100, "a", READY)
+    query = region.query
+
+    def failing(params, data):
+        if 60 < time.now - 1000 < 160:
+            raise ApiError("Unable to connect to any rack controller", 503, retry_after=10.0)
+        return query(params, data)
+
+    region.client.handlers["Events.query"] = failing
+    assert 160 <= wait(time, region, ["a"])["waited"] <= 165
+    assert region.client.retry_for == 60.0
+
+
+def test_a_key_that_is_revoked_meanwhile_ends_the_wait():
+    time, region = setup("a")
+    query = region.query
+
+    def refusing(params, data):
+        if time.now - 1000 > 60:
+            raise ApiError("no", 401)
+        return query(params, data)
+
+    region.client.handlers["Events.query"] = refusing
+    with pytest.raises(ApiError):
+        wait(time, region, ["a"])
 
 
 def test_machines_that_do_not_exist_yet():
