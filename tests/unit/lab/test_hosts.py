@@ -87,7 +87,7 @@ def test_bmc_power_speaks_the_simulators_words(monkeypatch, capsys):
 
     monkeypatch.setattr(bmc_power, "ask", ask)
     bmc_power.main("sock", "compute0", "get", "power", "boot")
-    assert capsys.readouterr().out == "power:1\nboot:0\n"
+    assert capsys.readouterr().out == "power:1\nboot:pxe\n"
     bmc_power.main("sock", "compute0", "set", "power", "0")
     bmc_power.main("sock", "compute0", "set", "reset", "1")
     bmc_power.main("sock", "compute0", "check", "power")
