@@ -58,7 +58,7 @@ options:
         type: list
         elements: str
         default: []
-      message:
+      matches:
         description: A regular expression that the message of the workload matches somewhere.
         type: str
   wait:
@@ -146,7 +146,7 @@ def main():
             },
             "unless_status": {
                 "type": "dict",
-                "options": {"workload": {"type": "list", "elements": "str", "default": []}, "message": {"type": "str"}},
+                "options": {"workload": {"type": "list", "elements": "str", "default": []}, "matches": {"type": "str"}},
             },
             **arguments.waits(600, 5),
         }

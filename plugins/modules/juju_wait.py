@@ -12,7 +12,7 @@ description:
   - A connection that drops while waiting is made anew.
 version_added: "0.1.0"
 author:
-  - The stratus.cloud developers
+  - The stratus.cloud developers (@stratus-cloud)
 options:
   applications:
     description: The applications to wait for; all of the model when not given.
@@ -21,7 +21,7 @@ options:
   expect:
     description:
       - For applications that are to be something else than active and idle, by name.
-      - Each may have C(workload) and C(agent) (a state or a list of states), C(message) (a regular expression) and C(units) (at least so many).
+      - Each may have C(workload) and C(agent) (a state or a list of states), C(matches) (a regular expression for the message) and C(units) (at least so many).
     type: dict
     default: {}
   normal_now:
@@ -46,7 +46,7 @@ options:
         type: list
         elements: str
         default: []
-      message:
+      matches:
         description: A regular expression that the message of the workload matches somewhere.
         type: str
   fail_on:
@@ -69,7 +69,7 @@ options:
         type: list
         elements: str
         default: []
-      message:
+      matches:
         description: A regular expression that the message of the workload matches somewhere.
         type: str
   error_grace:
@@ -90,7 +90,7 @@ options:
         description: Name of the application; V(*) is all.
         type: str
         default: "*"
-      message:
+      matches:
         description: A regular expression that the message of the error matches, such as V(hook failed.*amqp).
         type: str
         required: true
@@ -127,8 +127,8 @@ EXAMPLES = r"""
     ca_cert: "{{ juju_ca_cert }}"
     model: openstack
     normal_now:
-      - {application: vault, workload: [blocked], message: needs to be initialized}
-      - {workload: [waiting, blocked], message: certificates}
+      - {application: vault, workload: [blocked], matches: needs to be initialized}
+      - {workload: [waiting, blocked], matches: certificates}
     wait_timeout: 10800
 
 - name: Wait until everything is active
@@ -184,7 +184,7 @@ STATE = {
     "application": {"type": "str", "default": "*"},
     "workload": {"type": "list", "elements": "str", "default": []},
     "agent": {"type": "list", "elements": "str", "default": []},
-    "message": {"type": "str"},
+    "matches": {"type": "str"},
 }
 
 
@@ -203,7 +203,7 @@ def main():
                 "default": [],
                 "options": {
                     "application": {"type": "str", "default": "*"},
-                    "message": {"type": "str", "required": True},
+                    "matches": {"type": "str", "required": True},
                     "times": {"type": "int", "default": 1},
                 },
             },

@@ -25,8 +25,8 @@ READS = {"Login", "Ping", "FullStatus", "Get", "ModelGet", "ModelInfo", "ListMod
          "ListOperations", "GetModelConstraints", "ControllerAPIInfoForModels", "CredentialContents", "Stop", "Next", "WatchAll", "GetCharmURLOrigin",
          "ListResources", "ListModels", "ApplicationsInfo", "Leader", "ModelStatus"}
 BEFORE_VAULT = [
-    {"application": "vault", "workload": ["blocked"], "message": "needs to be initialized"},
-    {"workload": ["waiting", "blocked"], "message": "certificates"},
+    {"application": "vault", "workload": ["blocked"], "matches": "needs to be initialized"},
+    {"workload": ["waiting", "blocked"], "matches": "certificates"},
 ]
 
 

@@ -120,7 +120,7 @@ def matches(results, patterns):
 def _settled(about, rule):
     if rule["workload"] and about["workload"] not in rule["workload"]:
         return False
-    return not rule["message"] or bool(re.search(rule["message"], about["message"]))
+    return not rule["matches"] or bool(re.search(rule["matches"], about["message"]))
 
 
 def _plain(answer):

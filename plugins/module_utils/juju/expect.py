@@ -35,7 +35,7 @@ class Rules:
         return {
             "workload": _texts(given.get("workload"), ["active"]),
             "agent": _texts(given.get("agent"), ["idle"]),
-            "message": re.compile(given["message"]) if given.get("message") else None,
+            "matches": re.compile(given["matches"]) if given.get("matches") else None,
             "units": given.get("units"),
         }
 
@@ -45,7 +45,7 @@ class Rules:
             "application": given.get("application") or "*",
             "workload": _texts(given.get("workload"), []),
             "agent": _texts(given.get("agent"), []),
-            "message": re.compile(given["message"]) if given.get("message") else None,
+            "matches": re.compile(given["matches"]) if given.get("matches") else None,
         }
 
     def names(self, status):
@@ -64,7 +64,7 @@ def _applies(rule, unit):
         return False
     if rule["agent"] and unit["agent"] not in rule["agent"]:
         return False
-    return not rule["message"] or bool(rule["message"].search(unit["message"]))
+    return not rule["matches"] or bool(rule["matches"].search(unit["message"]))
 
 
 def describe(unit):
@@ -119,8 +119,8 @@ class Judge:
                 failed[unit["name"]] = why
                 continue
             good = unit["workload"] in wanted["workload"] and unit["agent"] in wanted["agent"]
-            if good and wanted["message"]:
-                good = bool(wanted["message"].search(unit["message"]))
+            if good and wanted["matches"]:
+                good = bool(wanted["matches"].search(unit["message"]))
             if not good and unit["agent"] in ("idle", ""):
                 good = any(_applies(rule, unit) for rule in self.rules.normal_now)
             if not good:

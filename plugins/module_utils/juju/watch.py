@@ -25,7 +25,7 @@ class Watch:
     def __init__(self, client, rules, resolve=(), clock=time.monotonic, resume=None):
         self.client, self.rules, self.clock = client, rules, clock
         self.judge = expect.Judge(rules, clock)
-        self.resolve = [{**rule, "pattern": re.compile(rule["message"])} for rule in resolve]
+        self.resolve = [{**rule, "pattern": re.compile(rule["matches"])} for rule in resolve]
         resume = resume or {}
         self.resolved = list(resume.get("resolved") or [])
         self.requests_before = resume.get("requests") or 0

@@ -69,8 +69,8 @@ LOCKED = full({
 })
 BUSY = full({"keystone": {"keystone/0": unit("maintenance", "executing", "installing")}, "vault": {"vault/0": unit()}})
 BEFORE_VAULT = [
-    {"application": "vault", "workload": ["blocked"], "message": "needs to be initialized"},
-    {"workload": ["waiting", "blocked"], "message": "certificates"},
+    {"application": "vault", "workload": ["blocked"], "matches": "needs to be initialized"},
+    {"workload": ["waiting", "blocked"], "matches": "certificates"},
 ]
 
 
@@ -137,17 +137,17 @@ def test_a_lost_agent_and_a_machine_that_failed():
 
 def test_a_named_failure():
     with pytest.raises(JujuFault, match="failed"):
-        wait([full({"a": {"a/0": unit("blocked", message="quota exceeded")}})], fail_on=[{"message": "quota"}])
+        wait([full({"a": {"a/0": unit("blocked", message="quota exceeded")}})], fail_on=[{"matches": "quota"}])
 
 
 def test_failed_hooks_are_tried_again_so_many_times():
     broken = full({"rabbitmq": {"rabbitmq/0": unit("error", message='hook failed: "install"')}})
     fine = full({"rabbitmq": {"rabbitmq/0": unit()}})
-    answer, link, _ = wait([broken, broken, fine], resolve=[{"application": "*", "message": "hook failed", "times": 1}])
+    answer, link, _ = wait([broken, broken, fine], resolve=[{"application": "*", "matches": "hook failed", "times": 1}])
     assert link.resolved == ["unit-rabbitmq-0"] and answer["resolved"] == ["rabbitmq/0"]
     with pytest.raises(JujuFault):
         _, link, _ = wait([broken, full({"rabbitmq": {"rabbitmq/0": unit("maintenance")}}), broken], error_grace=30,
-                          resolve=[{"application": "rabbitmq", "message": "hook failed", "times": 1}])
+                          resolve=[{"application": "rabbitmq", "matches": "hook failed", "times": 1}])
 
 
 def test_a_connection_that_drops_is_passed_over():
@@ -162,7 +162,7 @@ def test_a_connection_that_stays_away_ends_the_wait():
 
 def test_expectations_by_application():
     reading = full({"ubuntu": {"ubuntu/0": unit("unknown")}, "a": {"a/0": unit(message="Unit is ready")}})
-    answer, _, _ = wait([reading], expect={"ubuntu": {"workload": ["unknown"]}, "a": {"message": "ready", "units": 1}})
+    answer, _, _ = wait([reading], expect={"ubuntu": {"workload": ["unknown"]}, "a": {"matches": "ready", "units": 1}})
     assert answer["pending"] == []
     with pytest.raises(JujuFault):
         wait([reading], expect={"ubuntu": {"workload": ["unknown"]}, "a": {"units": 2}}, options={"wait_timeout": 30})

@@ -225,8 +225,8 @@ def test_an_action_that_is_not_needed(guard, runs):
 
 def test_a_state_in_which_an_action_is_not_needed():
     link = Actions({"generate-root-ca": DONE})
-    assert actions.work(module(**{**ACTION, "unless_status": {"workload": ["active"], "message": None}}), link)["changed"]
-    assert not actions.work(module(**{**ACTION, "unless_status": {"workload": [], "message": "Missing CA"}}), link)["changed"]
+    assert actions.work(module(**{**ACTION, "unless_status": {"workload": ["active"], "matches": None}}), link)["changed"]
+    assert not actions.work(module(**{**ACTION, "unless_status": {"workload": [], "matches": "Missing CA"}}), link)["changed"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
