@@ -334,7 +334,7 @@ def host_traces(paths: Paths, owned: bool) -> list[str]:
         left += network.traces()
         if cgroup.unified():
             group = cgroup.Group(GROUP)
-            left += [f"process {pid} in control group {GROUP}" for pid in group.pids()]
+            left += [f"{len(pids)} processes in control group {GROUP}"] if (pids := group.pids()) else []
             left += [f"control group {place}" for place in (group.path, group.old) if place and place.is_dir()]
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         point = line.split(" ")[4]
@@ -412,7 +412,7 @@ def status(paths: Paths) -> int:
     if found["machines"]:
         say("\n  machine      system id  status           power    address")
         for machine in found["machines"]:
-            state = str(machine["status"])
+            state = machine["status_name"]
             say(f"  {machine['hostname']:<12} {machine['system_id']:<10} {state:<16} {machine['power_state'] or '-':<8} {machine['ip'] or '-'}")
     return 0
 

@@ -193,7 +193,7 @@ class Lab:
             "pid": os.getpid(), "mode": "hosts" if self.hosts else "loopback", "network": self.network, "started": self.started,
             "clock": {"now": engine.clock.now(), "speed": engine.clock.speed, "queue": len(engine.state["queue"])},
             "machines": [
-                {key: machine.get(key) for key in ("system_id", "hostname", "status", "power_state", "ip")} for machine in self.world.maas.machines()
+                {key: machine.get(key) for key in ("system_id", "hostname", "status_name", "power_state", "ip")} for machine in self.world.maas.machines()
             ],
             "rack": [{"hostname": name, "power": self.world.rack.power(name)} for name in self.world.rack.machines],
             "endpoints": self.endpoints(),
