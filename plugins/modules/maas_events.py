@@ -8,7 +8,7 @@ module: maas_events
 short_description: Events of MAAS machines
 version_added: 0.1.0
 description:
-  - Reads events, newest last: what happened to machines, and why something failed.
+  - Reads what happened to machines, and why something failed; the newest event comes last.
 author: The stratus.cloud developers (@stratus-cloud)
 extends_documentation_fragment:
   - stratus.cloud.maas
