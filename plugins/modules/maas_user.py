@@ -9,7 +9,7 @@ short_description: Users of a MAAS region
 version_added: 0.1.0
 description:
   - Creates or deletes a user.
-  - The region's API cannot change a user: another O(email) or O(is_superuser) than the user has is an error, and O(password) is only for creation.
+  - The region's API cannot change a user. Another O(email) or O(is_superuser) than the user has is an error, and O(password) is only for creation.
 author: The stratus.cloud developers (@stratus-cloud)
 extends_documentation_fragment:
   - stratus.cloud.maas
