@@ -175,6 +175,18 @@ def test_access_is_written_once_and_no_secret_is_printed(site, keystone):
     assert "already there" in done.stdout
     assert before == {path.name: path.read_bytes() for path in site.out.iterdir()}
 
+    done, changed, asked = site.play("access", "report", arguments=["--check"])
+    assert done.returncode == 0, told(done)
+    assert changed == 0, told(done)
+
+
+def test_check_mode_says_that_access_would_be_written_and_writes_nothing(site, keystone):
+    done, changed, asked = site.play("access", "report", arguments=["--check"])
+    assert done.returncode == 0, told(done)
+    assert changed > 0
+    assert [call["module"] for call in asked] == ["juju_status_info"]
+    assert not site.out.exists()
+
 
 def test_other_clouds_stay_and_a_password_that_keystone_refuses_is_replaced(site, keystone):
     site.out.mkdir()
