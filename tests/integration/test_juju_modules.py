@@ -296,3 +296,39 @@ def test_the_api_key_of_the_lab_is_never_shown(site):
     options = {**site.connection, "cloud": CLOUD["name"], "name": CREDENTIAL["name"], "maas_oauth": API_KEY, "scope": "controller"}
     answer = run_module("juju_credential", options, site.folder, check=True, apart=True)
     assert not answer.failed and API_KEY not in answer.text and site.lab.password not in answer.text
+
+
+JUJU = """#!/bin/sh
+# Stands for the command: says its version, and refuses to bootstrap.
+echo "$@" >> "$JUJU_DATA/calls"
+case "$1" in
+  version) echo 3.6.14-genericlinux-amd64 ;;
+  bootstrap) echo "ERROR failed to bootstrap model: cancelled" >&2; exit 1 ;;
+esac
+"""
+
+
+def test_juju_controller_and_its_info(site):
+    data = site.folder / "client"
+    data.mkdir(mode=0o700)
+    about = {"uuid": "u", "api-endpoints": [site.lab.endpoint], "ca-cert": site.lab.ca_cert, "cloud": CLOUD["name"]}
+    (data / "controllers.yaml").write_text(yaml.safe_dump({"controllers": {"maas-controller": about}, "current-controller": "maas-controller"}))
+    (data / "accounts.yaml").write_text(yaml.safe_dump({"controllers": {"maas-controller": {"user": "admin", "password": site.lab.password}}}))
+    (data / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {CLOUD["name"]: {"type": "maas"}}}))
+    command = site.folder / "juju"
+    command.write_text(JUJU)
+    command.chmod(0o755)
+    own = {"juju_data": str(data)}
+
+    found = run_module("juju_controller_info", own, site.folder)
+    assert found["exists"] and found["answers"] and found["controller"]["endpoint"] == [site.lab.endpoint]
+    assert not run_module("juju_controller_info", {**own, "name": "nobody"}, site.folder)["exists"]
+
+    options = {**own, "juju_command": str(command), "cloud": CLOUD["name"], "name": "maas-controller"}
+    there = run_module("juju_controller", options, site.folder)
+    assert not there["changed"] and not there.failed and site.lab.password not in there.text
+    other = {**options, "name": "second"}
+    assert run_module("juju_controller", other, site.folder, check=True)["changed"] and not (data / "calls").exists()
+    failed = run_module("juju_controller", other, site.folder)
+    assert failed.failed and "failed 2 times" in failed["msg"] and "cancelled" in failed["msg"]
+    assert (data / "calls").read_text().splitlines() == ["version", f"bootstrap {CLOUD['name']} second", f"bootstrap {CLOUD['name']} second"]
