@@ -133,9 +133,17 @@ def stop_daemon(paths: Paths) -> None:
             return
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            if daemon_pid(paths) is None:
+            # The lock is given up a moment before the process is gone.
+            if daemon_pid(paths) is None and not alive(pid):
                 return
             time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 # -- up ---------------------------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ class Lab:
         if not self.hosts:
             await self._initialise()
         self._save_settings()
-        self._start_bmcs()
+        await self._start_bmcs()
         # Last: whoever finds the control socket finds everything else, too.
         self._runners.append(await control.serve(self, self.paths.control))
         tasks.append(asyncio.create_task(self._keep_endpoints()))
@@ -174,7 +174,7 @@ class Lab:
         for address in sorted(addresses - real - {None}):
             effects.address_add(address)
 
-    def _start_bmcs(self) -> None:
+    async def _start_bmcs(self) -> None:
         if not self.bmcs.available():
             LOG.warning("no ipmi_sim on this machine: the lab has no BMCs")
             return
@@ -184,7 +184,7 @@ class Lab:
                 continue
             if self.hosts:
                 self.world.effects.address_add(bmc["address"])
-            self.bmcs.add(machine["hostname"], bmc["address"], 623 if self.hosts else 6230 + number, bmc["user"], bmc["password"])
+            await self.bmcs.add(machine["hostname"], bmc["address"], 623 if self.hosts else 6230 + number, bmc["user"], bmc["password"])
 
     # -- what there is --------------------------------------------------------------------------------------------------
     def status(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from lab.hosts.bmc_door import Door, free_port, open_door
 from lab.paths import Paths
 
 LOG = logging.getLogger(__name__)
@@ -46,19 +47,22 @@ class Bmcs:
         self.paths = paths
         self.entries: list[dict] = []
         self._tasks: list[asyncio.Task] = []
+        self._doors: list[Door] = []
 
     @staticmethod
     def available() -> bool:
         return shutil.which("ipmi_sim") is not None and shutil.which("setpriv") is not None
 
-    def add(self, name: str, address: str, port: int, user: str, password: str) -> None:
+    async def add(self, name: str, address: str, port: int, user: str, password: str) -> None:
         place = self.paths.state / "bmc"
         place.mkdir(parents=True, exist_ok=True)
         # Shell words: the simulator runs this line with "get power", "set power 1" and the like behind it.
         command = f"{sys.executable} -I -S {POWER} {self.paths.control} {name}"
-        (place / f"{name}.conf").write_text(lan_conf(name, address, port, user, password, command))
+        inside = free_port()
+        (place / f"{name}.conf").write_text(lan_conf(name, "127.0.0.1", inside, user, password, command))
         (place / f"{name}.emu").write_text(EMULATOR)
         self.entries.append({"machine": name, "host": address, "port": port, "user": user, "password": password})
+        self._doors.append(await open_door(address, port, inside))
         self._tasks.append(asyncio.create_task(self._run(name, place)))
 
     async def _run(self, name: str, place: Path) -> None:
@@ -89,6 +93,8 @@ class Bmcs:
             await asyncio.sleep(2)
 
     async def stop(self) -> None:
+        for door in self._doors:
+            door.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

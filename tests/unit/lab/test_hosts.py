@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.hosts import bmc, bmc_power, compute, network, nspawn, tree
+from lab.hosts import bmc, bmc_door, bmc_power, compute, network, nspawn, tree
 from lab.paths import Paths
 
 
@@ -92,6 +92,18 @@ def test_bmc_power_speaks_the_simulators_words(monkeypatch, capsys):
     bmc_power.main("sock", "compute0", "set", "reset", "1")
     bmc_power.main("sock", "compute0", "check", "power")
     assert calls == [("compute0", None), ("compute0", "off"), ("compute0", "off"), ("compute0", "on")]
+
+
+def test_cipher_suites_are_told_before_a_session():
+    packet = bytes.fromhex("0600ff07060000000000000000000a002018c88104540e008099")
+    answer = bmc_door.cipher_suites(packet)
+    told = answer[16:]
+    assert answer[:14] == packet[:14] and answer[14:16] == bytes([len(told), 0])
+    assert told[:2] == bytes([0x81, 0x1C]) and told[3:7] == bytes([0x20, 0x04, 0x54, 0x00])
+    assert sum(told[:3]) & 0xFF == 0 and sum(told[3:]) & 0xFF == 0
+    assert bmc_door.SUITES in told
+    assert bmc_door.cipher_suites(packet.replace(b"\x54", b"\x38")) is None
+    assert bmc_door.cipher_suites(b"") is None
 
 
 # -- what is taken from the machine --------------------------------------------------------------------------------------
