@@ -78,7 +78,11 @@ class Checks:
 
 
 def main() -> int:
-    checks = Checks(Paths())
+    paths = Paths()
+    if not paths.endpoints.exists():
+        print("The lab is down.")
+        return 1
+    checks = Checks(paths)
     failed = 0
     for name, function in vars(Checks).items():
         if name.startswith("_") or name == "ssh":
