@@ -17,7 +17,11 @@ from lab.engine import DATA, Engine
 
 # Hardware of a machine that somebody declares without standing in the rack file.
 PLAIN_MACHINE = {
-    "cpu": 4, "cpu_speed": 2100, "memory": 16384, "arch": "amd64", "nics": [],
+    "cpu": 4,
+    "cpu_speed": 2100,
+    "memory": 16384,
+    "arch": "amd64",
+    "nics": [],
     "disks": [{"name": "sda", "size": 480_000_000_000, "model": "SSD", "tags": ["ssd"]}],
 }
 UNKNOWN_BMC = "no such BMC"

@@ -26,14 +26,50 @@ HEADERS = ("Allow", "WWW-Authenticate", "Location", "Retry-After", "Vary", "X-Fr
 # Lists of things whose order is nobody's promise are paired by one of these keys.
 NAMES = ("mac_address", "hostname", "cidr", "username", "name", "ip", "start_ip", "url")
 # Fields of forms that hold ids: which kind.
-ID_FIELDS = {"parent": "interfaces", "parents": "interfaces", "subnet": "subnets", "vlan": "vlans", "id": "links", "system_id": "nodes", "add": "nodes",
-             "remove": "nodes", "machines": "nodes", "primary_rack": "nodes"}
+ID_FIELDS = {
+    "parent": "interfaces",
+    "parents": "interfaces",
+    "subnet": "subnets",
+    "vlan": "vlans",
+    "id": "links",
+    "system_id": "nodes",
+    "add": "nodes",
+    "remove": "nodes",
+    "machines": "nodes",
+    "primary_rack": "nodes",
+}
 # Values that differ from run to run (ids, times, secrets, random names), or that the lab words for itself (descriptions of scripts and drivers).
 UNFORESEEN = {
-    "id", "device_id", "link_id", "script_id", "script_revision_id", "current_commissioning_result_id", "current_testing_result_id",
-    "current_installation_result_id", "resource_uri", "next_uri", "prev_uri", "uuid", "hardware_uuid", "id_path", "created", "updated", "started", "ended",
-    "last_ping", "runtime", "starttime", "endtime", "estimated_runtime", "consumer_key", "token_key", "token_secret", "token", "title",
-    "sha256", "filename_on_disk",
+    "id",
+    "device_id",
+    "link_id",
+    "script_id",
+    "script_revision_id",
+    "current_commissioning_result_id",
+    "current_testing_result_id",
+    "current_installation_result_id",
+    "resource_uri",
+    "next_uri",
+    "prev_uri",
+    "uuid",
+    "hardware_uuid",
+    "id_path",
+    "created",
+    "updated",
+    "started",
+    "ended",
+    "last_ping",
+    "runtime",
+    "starttime",
+    "endtime",
+    "estimated_runtime",
+    "consumer_key",
+    "token_key",
+    "token_secret",
+    "token",
+    "title",
+    "sha256",
+    "filename_on_disk",
 }
 # The same for single resources and operations: texts and sizes that are the lab's own ("" is a whole body).
 WORDED = {"scripts/": {"description", "comment"}, "spaces/": {"description"}, "boot-resources/5/": {"size"}, "op=get_curtin_config": {""}}
@@ -132,8 +168,7 @@ class Comparison:
         if len(recorded) != len(ours):
             self.differences.append(f"{where}: {len(recorded)} entries expected, {len(ours)} found")
             return
-        known = [{**row, **{k: self.ids.ours("names", row[k]) for k in ("name", "hostname") if k in row}} if isinstance(row, dict) else row
-                 for row in recorded]
+        known = [{**row, **{k: self.ids.ours("names", row[k]) for k in ("name", "hostname") if k in row}} if isinstance(row, dict) else row for row in recorded]
         for number, (left, right) in enumerate(zip(self._ordered(known, place), self._ordered(ours, place), strict=True)):
             self.shape(left, right, f"{where}[{number}]", place)
 
@@ -295,8 +330,15 @@ class Replayer:
         if auth == "basic":
             return "Basic " + base64.b64encode(b"admin:admin").decode()
         consumer, token, secret = self.keys.get(auth, self.keys["admin"]).split(":")
-        parts = {"oauth_consumer_key": consumer, "oauth_token": token, "oauth_signature_method": "PLAINTEXT", "oauth_signature": f"&{secret}",
-                 "oauth_timestamp": str(int(time.time())), "oauth_nonce": secrets.token_hex(16), "oauth_version": "1.0"}
+        parts = {
+            "oauth_consumer_key": consumer,
+            "oauth_token": token,
+            "oauth_signature_method": "PLAINTEXT",
+            "oauth_signature": f"&{secret}",
+            "oauth_timestamp": str(int(time.time())),
+            "oauth_nonce": secrets.token_hex(16),
+            "oauth_version": "1.0",
+        }
         if auth == "wrong key":
             parts.update(oauth_consumer_key="a" * 18, oauth_token="b" * 18)
         elif auth == "wrong secret":

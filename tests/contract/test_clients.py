@@ -56,9 +56,16 @@ async def libmaas(lab: MaasLab) -> dict[str, Any]:
     found["images"] = sorted({resource.name for resource in await client._origin.BootResources.read()})
     bmc = {"power_address": "10.42.0.20", "power_user": "root", "power_pass": "root"}
     handler = client._origin.Machines._handler
-    body = await handler.create(hostname="compute0", architecture="amd64/generic", mac_addresses=["52:54:00:10:00:01"], power_type="ipmi", commission=False,
-                                power_parameters_power_address=bmc["power_address"], power_parameters_power_user=bmc["power_user"],
-                                power_parameters_power_pass=bmc["power_pass"])
+    body = await handler.create(
+        hostname="compute0",
+        architecture="amd64/generic",
+        mac_addresses=["52:54:00:10:00:01"],
+        power_type="ipmi",
+        commission=False,
+        power_parameters_power_address=bmc["power_address"],
+        power_parameters_power_user=bmc["power_user"],
+        power_parameters_power_pass=bmc["power_pass"],
+    )
     machine = await client.machines.get(body["system_id"])
     assert machine.status == NodeStatus.NEW
     await machine.commission(wait=False)

@@ -59,7 +59,9 @@ class Bench:
         maas = lab.world.maas
         self.machine = lab.call(
             maas.machines.create,
-            Fields(hostname="m", architecture="amd64", mac_addresses="52:54:00:99:00:01", power_type="manual", commission="false"), "admin")
+            Fields(hostname="m", architecture="amd64", mac_addresses="52:54:00:99:00:01", power_type="manual", commission="false"),
+            "admin",
+        )
         lab.call(maas.lifecycle.commission, self.machine, Fields(testing_scripts="none"), "admin")
         lab.until(lambda: self.machine["status"] == states.READY, step=30)
         self.subnet = lab.call(maas.subnets.get, "10.42.0.0/16")["id"]

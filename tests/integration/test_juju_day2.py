@@ -146,8 +146,10 @@ def test_the_inventory_plugin(site, tmp_path):
     site.good("juju_application", name="keystone", charm="keystone", channel="2024.1/stable", num_units=2)
     site.settle()
     source = tmp_path / "cloud.juju.yml"
-    source.write_text("plugin: stratus.cloud.juju\nmodel: openstack\nssh_through: ubuntu@198.51.100.2\nkeyed_groups: [{key: juju_workload, prefix: workload}]\n"
-                      "compose: {inventory_note: \"juju_application ~ '!'\"}\n")
+    source.write_text(
+        "plugin: stratus.cloud.juju\nmodel: openstack\nssh_through: ubuntu@198.51.100.2\nkeyed_groups: [{key: juju_workload, prefix: workload}]\n"
+        "compose: {inventory_note: \"juju_application ~ '!'\"}\n"
+    )
     account = {"JUJU_ENDPOINT": site.lab.endpoint, "JUJU_USERNAME": site.lab.username, "JUJU_PASSWORD": site.lab.password, "JUJU_CA_CERT": site.lab.ca_cert}
     command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(source), "--list"]
     environment = {**os.environ, **account, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv/collections"), "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1"}

@@ -21,9 +21,32 @@ from tests.support.run_module import run_module
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLES = {name: ROOT / "bundles" / f"{name}.yaml" for name in ("thesis-jammy-2023.1", "jammy-2024.1")}
 # What these facades do changes something; everything else only reads.
-READS = {"Login", "Ping", "FullStatus", "Get", "ModelGet", "ModelInfo", "ListModelSummaries", "CharmInfo", "ResolveCharms", "Clouds", "Actions",
-         "ListOperations", "GetModelConstraints", "ControllerAPIInfoForModels", "CredentialContents", "Stop", "Next", "WatchAll", "GetCharmURLOrigin",
-         "ListResources", "ListModels", "ApplicationsInfo", "Leader", "ModelStatus"}
+READS = {
+    "Login",
+    "Ping",
+    "FullStatus",
+    "Get",
+    "ModelGet",
+    "ModelInfo",
+    "ListModelSummaries",
+    "CharmInfo",
+    "ResolveCharms",
+    "Clouds",
+    "Actions",
+    "ListOperations",
+    "GetModelConstraints",
+    "ControllerAPIInfoForModels",
+    "CredentialContents",
+    "Stop",
+    "Next",
+    "WatchAll",
+    "GetCharmURLOrigin",
+    "ListResources",
+    "ListModels",
+    "ApplicationsInfo",
+    "Leader",
+    "ModelStatus",
+}
 BEFORE_VAULT = [
     {"application": "vault", "workload": ["blocked"], "matches": "needs to be initialized"},
     {"workload": ["waiting", "blocked"], "matches": "certificates"},
@@ -98,8 +121,13 @@ def model(site):
 
 
 def test_juju_model(site):
-    options = {"name": "openstack", "cloud": CLOUD["name"], "credential": CREDENTIAL["name"], "model": None,
-               "config": {"default-base": "ubuntu@22.04/stable", "authorized-keys": "ssh-ed25519 AAAA ops"}}
+    options = {
+        "name": "openstack",
+        "cloud": CLOUD["name"],
+        "credential": CREDENTIAL["name"],
+        "model": None,
+        "config": {"default-base": "ubuntu@22.04/stable", "authorized-keys": "ssh-ed25519 AAAA ops"},
+    }
     _, ran, _ = site.three("juju_model", **options)
     assert ran["diff"]["after"]["config"] == {"default-base": "ubuntu@22.04/stable"}
     assert site.look(lambda found: found.info.uuid) == ran["model"]["uuid"]
@@ -148,7 +176,8 @@ def test_juju_bundle(model, name):
             "machines": {number: machine.safe_data["instance-id"] for number, machine in found.machines.items()},
             "relations": len(found.relations),
             "units": {unit.name: unit.machine.id for unit in found.units.values()},
-            "none": config["cinder"]["block-device"]["value"], "live": config["nova-compute"]["enable-live-migration"]["value"],
+            "none": config["cinder"]["block-device"]["value"],
+            "live": config["nova-compute"]["enable-live-migration"]["value"],
         }
 
     found = model.look(seen)
@@ -282,11 +311,14 @@ def test_other_majors_are_refused_with_one_sentence(tmp_path, version):
         assert answer["msg"] == f"the controller runs Juju {version}, and this collection speaks to Juju 3 only"
 
 
-@pytest.mark.parametrize(("wrong", "words"), [
-    ({"password": "wrong"}, "refuses the login"),
-    ({"endpoint": ["127.0.0.1:1"], "connect_timeout": 2}, "no connection to the controller at 127.0.0.1:1 within 2 s"),
-    ({"model": "nothing"}, "has no model nothing"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"password": "wrong"}, "refuses the login"),
+        ({"endpoint": ["127.0.0.1:1"], "connect_timeout": 2}, "no connection to the controller at 127.0.0.1:1 within 2 s"),
+        ({"model": "nothing"}, "has no model nothing"),
+    ],
+)
 def test_what_is_wrong_is_one_sentence(site, wrong, words):
     answer = site.module("juju_status_info", **wrong)
     assert answer.failed and words in answer["msg"] and "\n" not in answer["msg"]

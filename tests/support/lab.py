@@ -1,10 +1,10 @@
 """A region for tests: the MAAS face in a thread, on a free loopback port, already initialised.
 
-    with MaasLab() as lab:              # clock by hand: lab.advance(600); MaasLab(speed=600) lets time pass
-        lab.url, lab.api_key            # what a module is given
-        lab.world                       # the model itself: the oracle of a test (change it through lab.call(...))
-        lab.requests                    # what came in: dictionaries with method, path, query, body, status
-        lab.writes()                    # only requests that could change something
+with MaasLab() as lab:              # clock by hand: lab.advance(600); MaasLab(speed=600) lets time pass
+    lab.url, lab.api_key            # what a module is given
+    lab.world                       # the model itself: the oracle of a test (change it through lab.call(...))
+    lab.requests                    # what came in: dictionaries with method, path, query, body, status
+    lab.writes()                    # only requests that could change something
 """
 
 from __future__ import annotations
@@ -40,10 +40,15 @@ def rack_of(count: int, network: str = "10.42.0.0/16") -> dict[str, Any]:
     """The thesis' controller with ``count`` machines (node0000 ...), each with one NIC and a BMC."""
     rack = copy.deepcopy(load("thesis"))
     rack["machines"] = [
-        {"hostname": f"node{n:04d}", "serial": f"N{n:04d}", "cpu": 8, "memory": 32768,
-         "nics": [{"name": "enp1s0", "mac": f"52:54:00:20:{n // 256:02x}:{n % 256:02x}"}],
-         "disks": [{"name": "sda", "size": 480103981056, "tags": ["ssd"]}],
-         "bmc": {"address": f"10.42.{8 + n // 250}.{1 + n % 250}", "user": "root", "password": "root"}}
+        {
+            "hostname": f"node{n:04d}",
+            "serial": f"N{n:04d}",
+            "cpu": 8,
+            "memory": 32768,
+            "nics": [{"name": "enp1s0", "mac": f"52:54:00:20:{n // 256:02x}:{n % 256:02x}"}],
+            "disks": [{"name": "sda", "size": 480103981056, "tags": ["ssd"]}],
+            "bmc": {"address": f"10.42.{8 + n // 250}.{1 + n % 250}", "user": "root", "password": "root"},
+        }
         for n in range(count)
     ]
     return rack
@@ -52,8 +57,18 @@ def rack_of(count: int, network: str = "10.42.0.0/16") -> dict[str, Any]:
 class MaasLab:
     """One region. ``images`` and ``dhcp`` start it further on (images on the rack, DHCP with the thesis' range)."""
 
-    def __init__(self, rack: dict[str, Any] | None = None, speed: float = 0, images: bool = True, dhcp: bool = False, personality: str = "3.5",
-                 auto_import: bool = False, ready: bool = True, effects: Effects | None = None, clock: float | None = None):
+    def __init__(
+        self,
+        rack: dict[str, Any] | None = None,
+        speed: float = 0,
+        images: bool = True,
+        dhcp: bool = False,
+        personality: str = "3.5",
+        auto_import: bool = False,
+        ready: bool = True,
+        effects: Effects | None = None,
+        clock: float | None = None,
+    ):
         self.rack = copy.deepcopy(rack) if rack else load("thesis")
         self.rack["controller"]["auto_import"] = auto_import
         self.options = {"images": images, "dhcp": dhcp, "ready": ready}
@@ -187,10 +202,21 @@ class MaasLab:
             for hostname in hostnames or tuple(maas.rack.machines):
                 spec = maas.rack.machines[hostname]
                 bmc = spec["bmc"]
-                rows.append(maas.machines.create(Fields(
-                    hostname=hostname, architecture="amd64/generic", mac_addresses=[nic["mac"] for nic in spec["nics"]], power_type="ipmi",
-                    power_parameters_power_address=bmc["address"], power_parameters_power_user=bmc["user"],
-                    power_parameters_power_pass=bmc["password"], commission="false"), ADMIN[0]))
+                rows.append(
+                    maas.machines.create(
+                        Fields(
+                            hostname=hostname,
+                            architecture="amd64/generic",
+                            mac_addresses=[nic["mac"] for nic in spec["nics"]],
+                            power_type="ipmi",
+                            power_parameters_power_address=bmc["address"],
+                            power_parameters_power_user=bmc["user"],
+                            power_parameters_power_pass=bmc["password"],
+                            commission="false",
+                        ),
+                        ADMIN[0],
+                    )
+                )
             return rows
 
         rows = self.call(make)

@@ -29,8 +29,16 @@ class Ran(dict):
         return bool(self.get("failed"))
 
 
-def run_module(name: str, options: dict[str, Any], folder: Path, /, check: bool = False, environment: dict[str, str] | None = None, timeout: float = 120,
-               apart: bool = False) -> Ran:
+def run_module(
+    name: str,
+    options: dict[str, Any],
+    folder: Path,
+    /,
+    check: bool = False,
+    environment: dict[str, str] | None = None,
+    timeout: float = 120,
+    apart: bool = False,
+) -> Ran:
     # None stands for an option that was left out.
     given = {key: value for key, value in options.items() if value is not None}
     given |= {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_verbosity": 4}

@@ -36,8 +36,9 @@ RESERVED = "This method is reserved for admin users."
 class Handler:
     """A resource: its name in the description, its path, and its actions."""
 
-    def __init__(self, name: str, path: str, anonymous: Handler | None = None, open_to_all: bool = False, since: str = "3.5", locked: bool = False,
-                 hidden: bool = False):
+    def __init__(
+        self, name: str, path: str, anonymous: Handler | None = None, open_to_all: bool = False, since: str = "3.5", locked: bool = False, hidden: bool = False
+    ):
         self.name = name
         self.path = path
         self.anonymous = anonymous

@@ -37,7 +37,15 @@ def empty(personality: str) -> Row:
     """The state of a region that does not exist yet."""
     return {
         "region": {"state": "absent", "url": None, "rack": False, "controller": None, "personality": personality},
-        "tables": {}, "users": {}, "tokens": [], "config": {}, "nodes": {}, "events": [], "script_sets": {}, "import": None, "leases": {},
+        "tables": {},
+        "users": {},
+        "tokens": [],
+        "config": {},
+        "nodes": {},
+        "events": [],
+        "script_sets": {},
+        "import": None,
+        "leases": {},
         "hosts": {},
     }
 
@@ -56,11 +64,31 @@ class MaasWorld:
         self._booting: set[tuple[str, int]] = set()
         self._callbacks: dict[str, list[Callable[[Row], None]]] = {"deployed": [], "released": []}
         for name, part in (
-            ("users", Users), ("sshkeys", SSHKeys), ("config", Config), ("events", Events), ("domains", Domains), ("zones", Zones),
-            ("pools", Pools), ("tags", Tags), ("dnsresources", DNSResources), ("fabrics", Fabrics), ("vlans", Vlans), ("spaces", Spaces),
-            ("subnets", Subnets), ("ranges", Ranges), ("images", Images), ("nodes", Nodes), ("machines", Machines),
-            ("interfaces", Interfaces), ("storage", Storage), ("results", Results), ("power", Power), ("controllers", Controllers),
-            ("lifecycle", Lifecycle), ("vm_hosts", VmHosts), ("selecting", Selecting),
+            ("users", Users),
+            ("sshkeys", SSHKeys),
+            ("config", Config),
+            ("events", Events),
+            ("domains", Domains),
+            ("zones", Zones),
+            ("pools", Pools),
+            ("tags", Tags),
+            ("dnsresources", DNSResources),
+            ("fabrics", Fabrics),
+            ("vlans", Vlans),
+            ("spaces", Spaces),
+            ("subnets", Subnets),
+            ("ranges", Ranges),
+            ("images", Images),
+            ("nodes", Nodes),
+            ("machines", Machines),
+            ("interfaces", Interfaces),
+            ("storage", Storage),
+            ("results", Results),
+            ("power", Power),
+            ("controllers", Controllers),
+            ("lifecycle", Lifecycle),
+            ("vm_hosts", VmHosts),
+            ("selecting", Selecting),
         ):
             setattr(self, name, part(self))
         self.engine.handler("maas.http_ready", self._http_ready)

@@ -93,5 +93,3 @@ class Config(Part):
             except ValueError:
                 text = f"Invalid IP address: {word}; provide a list of space-separated IP addresses"
                 raise invalid({name: text}) from None
-
-

@@ -21,8 +21,14 @@ class Controllers(Part):
         return self.maas.nodes.rows.get(self.state["region"]["controller"] or "")
 
     def add(self) -> None:
-        node = self.maas.nodes.add(REGION_CONTROLLER, self.maas.rack.controller["hostname"], status=DEPLOYED, status_name=NAMES[DEPLOYED],
-                                   commissioning_status=PENDING, architecture=None)
+        node = self.maas.nodes.add(
+            REGION_CONTROLLER,
+            self.maas.rack.controller["hostname"],
+            status=DEPLOYED,
+            status_name=NAMES[DEPLOYED],
+            commissioning_status=PENDING,
+            architecture=None,
+        )
         self.state["region"]["controller"] = node["system_id"]
         self.maas.results.new(node, "commissioning", [])
 
@@ -30,15 +36,30 @@ class Controllers(Part):
         """The rack controller reports its hardware and networks: fabrics and subnets come from there."""
         node = self.node
         controller = self.maas.rack.controller
-        node.update(node_type=REGION_AND_RACK, architecture=f"{controller.get('arch', 'amd64')}/generic", osystem="ubuntu", distro_series="jammy",
-                    cpu_count=controller["cpu"], cpu_speed=controller.get("cpu_speed", 2100), memory=controller["memory"],
-                    hardware={"serial": controller.get("serial", "S1"), "virtual": False},
-                    hardware_uuid=controller.get("uuid", "200e3ba2-c331-5468-8683-ee8e5088f419"))
+        node.update(
+            node_type=REGION_AND_RACK,
+            architecture=f"{controller.get('arch', 'amd64')}/generic",
+            osystem="ubuntu",
+            distro_series="jammy",
+            cpu_count=controller["cpu"],
+            cpu_speed=controller.get("cpu_speed", 2100),
+            memory=controller["memory"],
+            hardware={"serial": controller.get("serial", "S1"), "virtual": False},
+            hardware_uuid=controller.get("uuid", "200e3ba2-c331-5468-8683-ee8e5088f419"),
+        )
         self.maas.tags.ensure("virtual")
         node["tags"] = ["virtual"]
         for spec in controller["nics"]:
-            nic = self.maas.interfaces.new(spec["name"], "physical", spec["mac"].lower(), vendor="Intel Corporation", speed=10000, link_speed=10000,
-                                           product="Ethernet Controller X550", firmware_version="0x80000aee")
+            nic = self.maas.interfaces.new(
+                spec["name"],
+                "physical",
+                spec["mac"].lower(),
+                vendor="Intel Corporation",
+                speed=10000,
+                link_speed=10000,
+                product="Ethernet Controller X550",
+                firmware_version="0x80000aee",
+            )
             node["interfaces"].append(nic)
             fabric = self.maas.fabrics.add()
             vlan = self.maas.vlans.default_of(fabric["id"])

@@ -35,8 +35,14 @@ class Events(Part):
     def add(self, node: Row, kind: str, description: str = "", level: str = "INFO", username: str = "unknown", action: str | None = "") -> Row:
         """Log an event; from INFO on it also becomes the node's status message."""
         row = {
-            "id": self.engine.number("maas.events"), "node": node["system_id"], "hostname": node["hostname"], "level": level,
-            "at": self.engine.now(), "type": kind, "description": description, "username": username,
+            "id": self.engine.number("maas.events"),
+            "node": node["system_id"],
+            "hostname": node["hostname"],
+            "level": level,
+            "at": self.engine.now(),
+            "type": kind,
+            "description": description,
+            "username": username,
         }
         self.rows.append(row)
         if LEVELS[level] >= LEVELS["INFO"]:
@@ -62,7 +68,7 @@ class Events(Part):
         rows = self.rows
         if after is not None:
             # The page right after an id: the oldest of the newer ones.
-            for row in rows[self._position(int(after)):]:
+            for row in rows[self._position(int(after)) :]:
                 if self._fits(row, wanted, level):
                     found.append(row)
                     if len(found) == limit:

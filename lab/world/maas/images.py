@@ -126,8 +126,7 @@ class Images(Part):
         self.state["import"] = {"started": self.engine.now(), "seconds": seconds, "step": 0, "stalled": False}
         for name, architecture in missing:
             if not self.resources.one(name=name, architecture=architecture):
-                self.resources.add(name=name, architecture=architecture, type="Synced", progress=0.0, rack=False, last_deployed=None,
-                                   created=self.engine.now())
+                self.resources.add(name=name, architecture=architecture, type="Synced", progress=0.0, rack=False, last_deployed=None, created=self.engine.now())
         if missing and self.engine.fault("image_stalled"):
             self.state["import"]["stalled"] = True
         self.engine.log("import", state="started")
@@ -244,8 +243,7 @@ class Images(Part):
             specs = STREAMS["files"]
         else:
             size = next(b["size"] for b in STREAMS["bootloaders"] if b["name"] == row["name"])
-            specs = [{"filename": f"{row['name'].split('/')[0].replace('grub-efi-signed', 'grub2-signed')}.tar.xz", "filetype": "archive.tar.xz",
-                      "size": size}]
+            specs = [{"filename": f"{row['name'].split('/')[0].replace('grub-efi-signed', 'grub2-signed')}.tar.xz", "filetype": "archive.tar.xz", "size": size}]
         for spec in specs:
             digest = hashlib.sha256(f"{row['name']}{row['architecture']}{spec['filename']}".encode()).hexdigest()
             files[spec["filename"]] = {**spec, "sha256": digest, "filename_on_disk": digest[:7], "complete": done}

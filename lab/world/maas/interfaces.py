@@ -23,9 +23,24 @@ class Interfaces(Part):
 
     def new(self, name: str, kind: str, mac: str, **values: Any) -> Row:
         nic: Row = {
-            "id": self.engine.number("maas.interfaces"), "name": name, "type": kind, "mac": mac, "vlan": None, "parents": [], "enabled": True,
-            "tags": [], "params": {}, "links": [], "discovered": None, "link_connected": True, "speed": 0, "link_speed": 0, "vendor": None,
-            "product": None, "firmware_version": None, "numa_node": 0 if kind == "physical" else None,
+            "id": self.engine.number("maas.interfaces"),
+            "name": name,
+            "type": kind,
+            "mac": mac,
+            "vlan": None,
+            "parents": [],
+            "enabled": True,
+            "tags": [],
+            "params": {},
+            "links": [],
+            "discovered": None,
+            "link_connected": True,
+            "speed": 0,
+            "link_speed": 0,
+            "vendor": None,
+            "product": None,
+            "firmware_version": None,
+            "numa_node": 0 if kind == "physical" else None,
         }
         nic.update(values)
         return nic
@@ -80,11 +95,13 @@ class Interfaces(Part):
             errors["mac_address"] = BLANK_MAC
         if errors:
             return {}
-        params: Row = {"bridge_type": fields.text("bridge_type", "standard"), "bridge_stp": fields.flag("bridge_stp"),
-                       "bridge_fd": whole(fields.text("bridge_fd", "15"))}
+        params: Row = {
+            "bridge_type": fields.text("bridge_type", "standard"),
+            "bridge_stp": fields.flag("bridge_stp"),
+            "bridge_fd": whole(fields.text("bridge_fd", "15")),
+        }
         parent = parents[0]
-        return self.new(fields.text("name"), "bridge", mac or parent["mac"], parents=[parent["id"]], vlan=parent["vlan"], params=params,
-                        link_connected=False)
+        return self.new(fields.text("name"), "bridge", mac or parent["mac"], parents=[parent["id"]], vlan=parent["vlan"], params=params, link_connected=False)
 
     def _bond(self, node: Row, fields: Fields, errors: dict[str, Any]) -> Row:
         parents = self._parents(node, fields.list("parents"), errors, "parents")
@@ -105,9 +122,15 @@ class Interfaces(Part):
             errors["mac_address"] = BLANK_MAC
         if errors:
             return {}
-        params = {"bond_mode": mode, "bond_miimon": whole(fields.text("bond_miimon", "100")), "bond_downdelay": whole(fields.text("bond_downdelay", "0")),
-                  "bond_updelay": whole(fields.text("bond_updelay", "0")), "bond_lacp_rate": fields.text("bond_lacp_rate", "fast"),
-                  "bond_xmit_hash_policy": fields.text("bond_xmit_hash_policy", "layer2"), "bond_num_grat_arp": whole(fields.text("bond_num_grat_arp", "1"))}
+        params = {
+            "bond_mode": mode,
+            "bond_miimon": whole(fields.text("bond_miimon", "100")),
+            "bond_downdelay": whole(fields.text("bond_downdelay", "0")),
+            "bond_updelay": whole(fields.text("bond_updelay", "0")),
+            "bond_lacp_rate": fields.text("bond_lacp_rate", "fast"),
+            "bond_xmit_hash_policy": fields.text("bond_xmit_hash_policy", "layer2"),
+            "bond_num_grat_arp": whole(fields.text("bond_num_grat_arp", "1")),
+        }
         return self.new(fields.text("name"), "bond", mac or parents[0]["mac"], parents=[p["id"] for p in parents], vlan=parents[0]["vlan"], params=params)
 
     def _vlan(self, node: Row, fields: Fields, errors: dict[str, Any]) -> Row:
@@ -207,8 +230,7 @@ class Interfaces(Part):
             raise invalid(errors)
         if "vlan" in values and values["vlan"] != nic["vlan"]:
             # Links to subnets of the other VLAN cannot stay.
-            nic["links"] = [link for link in nic["links"]
-                            if link["subnet"] is None or self.maas.subnets.table.get(link["subnet"])["vlan"] == values["vlan"]]
+            nic["links"] = [link for link in nic["links"] if link["subnet"] is None or self.maas.subnets.table.get(link["subnet"])["vlan"] == values["vlan"]]
         nic.update(values)
         if nic["type"] == "bridge":
             for name in ("bridge_type", "bridge_stp", "bridge_fd"):
@@ -289,8 +311,10 @@ class Interfaces(Part):
             errors["subnet"] = REQUIRED
         real = [link for link in nic["links"] if link["mode"] != "link_up" or link["subnet"] is not None]
         if mode == "link_up" and real and not fields.flag("force"):
-            errors["mode"] = ("Cannot configure interface to link up (with no IP address) while other links are already configured. "
-                              "Specify force=True to override this behavior and delete all links.")
+            errors["mode"] = (
+                "Cannot configure interface to link up (with no IP address) while other links are already configured. "
+                "Specify force=True to override this behavior and delete all links."
+            )
         ip = fields.get("ip_address") or None
         if mode == "static" and subnet is not None and not errors:
             ip = self._static(subnet, ip, errors)
@@ -441,5 +465,3 @@ class Interfaces(Part):
     def addressed(self, node: Row) -> bool:
         """Whether the node's configuration gives it an address that the region can talk to."""
         return any(link["mode"] in ("auto", "static", "dhcp") for nic in node["interfaces"] for link in nic["links"])
-
-

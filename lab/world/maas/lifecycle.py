@@ -102,8 +102,7 @@ class Lifecycle(Part):
         self._by(machine, "starting node commissioning", user, fields.get("comment"))
         skip_bmc = fields.flag("skip_bmc_config") or machine["power_type"] == "manual"
         self.maas.results.new(machine, "commissioning", [(name, self._parameters(name)) for name in sorted(wanted)])
-        machine.update(commissioning_status=PENDING, owner=user, previous_status=machine["status"], enable_ssh=fields.flag("enable_ssh"),
-                       error_description="")
+        machine.update(commissioning_status=PENDING, owner=user, previous_status=machine["status"], enable_ssh=fields.flag("enable_ssh"), error_description="")
         self._pend_tests(machine, tests)
         if not fields.flag("skip_networking"):
             self.maas.interfaces.forget_links(machine)
@@ -189,8 +188,10 @@ class Lifecycle(Part):
     def _revert(self, machine: Row, user: str, status: int, owner: str | None) -> None:
         """A commissioning whose machine cannot be powered is taken back; what it already threw away stays thrown away."""
         self._begin(machine)
-        text = (f"({user}) - Aborting COMMISSIONING and reverting to {states.NAMES[status].upper()}. "
-                "Unable to power control the node. Please check power credentials.")
+        text = (
+            f"({user}) - Aborting COMMISSIONING and reverting to {states.NAMES[status].upper()}. "
+            "Unable to power control the node. Please check power credentials."
+        )
         self.maas.events.add(machine, "Failed to query node's BMC", text, "WARNING")
         machine["commissioning_status"] = UNKNOWN
         if machine["testing_status"] == PENDING:
@@ -329,8 +330,7 @@ class Lifecycle(Part):
     def abort(self, machine: Row, fields: Fields, user: str) -> None:
         states.check("abort", machine)
         status = machine["status"]
-        words = {states.COMMISSIONING: "commissioning", states.DEPLOYING: "deployment", states.DISK_ERASING: "disk erasing",
-                 states.TESTING: "testing"}[status]
+        words = {states.COMMISSIONING: "commissioning", states.DEPLOYING: "deployment", states.DISK_ERASING: "disk erasing", states.TESTING: "testing"}[status]
         self._by(machine, f"aborting {words}", user, fields.get("comment"))
         self._begin(machine)
         self.maas.events.add(machine, f"Aborted {words}")
@@ -378,8 +378,15 @@ class Lifecycle(Part):
         self.maas.power.driver(machine)
         if machine["status"] == states.READY:
             self.acquire(machine, user, fields.text("agent_name"))
-        machine.update(osystem=osystem, distro_series=series, hwe_kernel=kernel, user_data=fields.text("user_data"), netboot=True,
-                       ephemeral_deploy=fields.flag("ephemeral_deploy"), enable_hw_sync=fields.flag("enable_hw_sync"))
+        machine.update(
+            osystem=osystem,
+            distro_series=series,
+            hwe_kernel=kernel,
+            user_data=fields.text("user_data"),
+            netboot=True,
+            ephemeral_deploy=fields.flag("ephemeral_deploy"),
+            enable_hw_sync=fields.flag("enable_hw_sync"),
+        )
         self._by(machine, "starting deployment", user, fields.get("comment"))
         self.maas.results.new(machine, "installation", [("/tmp/install.log", {})])
         self._begin(machine)
@@ -510,8 +517,7 @@ class Lifecycle(Part):
 
     def _let_go(self, machine: Row) -> None:
         """Power off, then the machine is ready for the next."""
-        machine.update(osystem="", distro_series="", hwe_kernel=None, agent_name="", netboot=True, user_data="", owner_data={},
-                       ephemeral_deploy=False)
+        machine.update(osystem="", distro_series="", hwe_kernel=None, agent_name="", netboot=True, user_data="", owner_data={}, ephemeral_deploy=False)
         machine["results"]["installation"] = None
         machine["acquired"] = False
         seconds = self.engine.duration("releasing")
@@ -552,8 +558,14 @@ class Lifecycle(Part):
         self._begin(machine)
         if machine["status"] in (states.DEPLOYED, states.DEPLOYING):
             self.maas.tell("released", machine)
-        machine.update(owner=None, acquired=False, error_description=fields.text("comment") or fields.text("error_description"), osystem="", distro_series="",
-                       hwe_kernel=None)
+        machine.update(
+            owner=None,
+            acquired=False,
+            error_description=fields.text("comment") or fields.text("error_description"),
+            osystem="",
+            distro_series="",
+            hwe_kernel=None,
+        )
         self.maas.interfaces.unassign(machine)
         self.set_status(machine, states.BROKEN)
         self._power(machine, "off")

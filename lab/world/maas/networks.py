@@ -54,8 +54,9 @@ class Fabrics(Part):
         vlans = self.maas.vlans.table.where(fabric=row["id"])
         ids = {vlan["id"] for vlan in vlans}
         if any(subnet["vlan"] in ids for subnet in self.maas.subnets.table):
-            raise bad("Can't delete fabric; the following subnets are still present: "
-                      + ", ".join(s["name"] for s in self.maas.subnets.table if s["vlan"] in ids))
+            raise bad(
+                "Can't delete fabric; the following subnets are still present: " + ", ".join(s["name"] for s in self.maas.subnets.table if s["vlan"] in ids)
+            )
         if any(nic["vlan"] in ids for node in self.maas.nodes.rows.values() for nic in node["interfaces"]):
             raise bad("Can't delete fabric; interfaces are connected to it.")
         for vlan in vlans:
@@ -74,8 +75,7 @@ class Vlans(Part):
         self.table = Table(maas, "vlans", "VLAN", start=5001 if maas.personality == "3.7" else 1)
 
     def add(self, fabric: int, vid: int, name: str | None = None, mtu: int = 1500, space: int | None = None) -> Row:
-        return self.table.add(fabric=fabric, vid=vid, name=name, mtu=mtu, space=space, dhcp_on=False, primary_rack=None,
-                              secondary_rack=None, relay_vlan=None)
+        return self.table.add(fabric=fabric, vid=vid, name=name, mtu=mtu, space=space, dhcp_on=False, primary_rack=None, secondary_rack=None, relay_vlan=None)
 
     def at(self, fabric: str, vid: str) -> Row:
         fabric_row = self.maas.fabrics.table.get(fabric)
@@ -233,8 +233,19 @@ class Subnets(Part):
         self.table = Table(maas, "subnets", "Subnet")
 
     def add(self, cidr: str, vlan: int, name: str | None = None, gateway_ip: str | None = None) -> Row:
-        return self.table.add(cidr=cidr, name=name or cidr, description="", vlan=vlan, gateway_ip=gateway_ip, dns_servers=[], rdns_mode=2,
-                              managed=True, allow_proxy=True, allow_dns=True, active_discovery=False)
+        return self.table.add(
+            cidr=cidr,
+            name=name or cidr,
+            description="",
+            vlan=vlan,
+            gateway_ip=gateway_ip,
+            dns_servers=[],
+            rdns_mode=2,
+            managed=True,
+            allow_proxy=True,
+            allow_dns=True,
+            active_discovery=False,
+        )
 
     def get(self, text: str) -> Row:
         """By id, CIDR or name, plain or with the kind in front (``cidr:10.0.0.0/8``)."""
@@ -497,8 +508,9 @@ class Ranges(Part):
         self._ends(fields, subnet, kind, errors)
         if errors:
             raise invalid(errors)
-        return self.table.add(type=kind, subnet=subnet["id"], start_ip=fields.text("start_ip"), end_ip=fields.text("end_ip"),
-                              comment=fields.text("comment"), user=user)
+        return self.table.add(
+            type=kind, subnet=subnet["id"], start_ip=fields.text("start_ip"), end_ip=fields.text("end_ip"), comment=fields.text("comment"), user=user
+        )
 
     def update(self, row: Row, fields: Fields) -> Row:
         merged = Fields({"start_ip": row["start_ip"], "end_ip": row["end_ip"], **dict(fields.values.items())})

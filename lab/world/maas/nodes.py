@@ -11,8 +11,16 @@ from lab.world.maas.states import NAMES, NEW
 
 MACHINE, REGION_CONTROLLER, REGION_AND_RACK = 0, 3, 4
 UNKNOWN, PENDING, RUNNING, PASSED, FAILED, TIMED_OUT, ABORTED, SKIPPED = -1, 0, 1, 2, 3, 4, 7, 9
-RESULT_NAMES = {UNKNOWN: "Unknown", PENDING: "Pending", RUNNING: "Running", PASSED: "Passed", FAILED: "Failed", TIMED_OUT: "Timed out",
-                ABORTED: "Aborted", SKIPPED: "Skipped"}
+RESULT_NAMES = {
+    UNKNOWN: "Unknown",
+    PENDING: "Pending",
+    RUNNING: "Running",
+    PASSED: "Passed",
+    FAILED: "Failed",
+    TIMED_OUT: "Timed out",
+    ABORTED: "Aborted",
+    SKIPPED: "Skipped",
+}
 
 
 class Nodes(Part):
@@ -24,17 +32,61 @@ class Nodes(Part):
 
     def add(self, node_type: int, hostname: str, **values: Any) -> Row:
         node: Row = {
-            "system_id": names.system_id(self.maas.random, self.rows), "node_type": node_type, "hostname": hostname,
-            "domain": self.maas.domains.default["id"], "architecture": "amd64/generic", "description": "", "pool": 0, "zone": 1, "tags": [],
-            "power_type": "", "power_parameters": {}, "power_state": "unknown", "powered": "off",
-            "status": NEW, "status_name": NAMES[NEW], "previous_status": NEW, "status_message": None, "status_action": None,
-            "owner": None, "owner_data": {}, "agent_name": "", "osystem": "", "distro_series": "", "hwe_kernel": None, "min_hwe_kernel": "",
-            "netboot": True, "locked": False, "acquired": False, "error_description": "", "ephemeral_deploy": False, "enable_hw_sync": False,
-            "cpu_count": 0, "cpu_speed": 0, "memory": 0, "swap_size": None, "hardware": None, "hardware_uuid": None,
-            "interfaces": [], "boot_interface": None, "gateway_link": None, "disks": [], "boot_disk": None, "volume_groups": [], "layout": None,
-            "commissioning_status": UNKNOWN, "testing_status": UNKNOWN, "storage_test_status": UNKNOWN,
+            "system_id": names.system_id(self.maas.random, self.rows),
+            "node_type": node_type,
+            "hostname": hostname,
+            "domain": self.maas.domains.default["id"],
+            "architecture": "amd64/generic",
+            "description": "",
+            "pool": 0,
+            "zone": 1,
+            "tags": [],
+            "power_type": "",
+            "power_parameters": {},
+            "power_state": "unknown",
+            "powered": "off",
+            "status": NEW,
+            "status_name": NAMES[NEW],
+            "previous_status": NEW,
+            "status_message": None,
+            "status_action": None,
+            "owner": None,
+            "owner_data": {},
+            "agent_name": "",
+            "osystem": "",
+            "distro_series": "",
+            "hwe_kernel": None,
+            "min_hwe_kernel": "",
+            "netboot": True,
+            "locked": False,
+            "acquired": False,
+            "error_description": "",
+            "ephemeral_deploy": False,
+            "enable_hw_sync": False,
+            "cpu_count": 0,
+            "cpu_speed": 0,
+            "memory": 0,
+            "swap_size": None,
+            "hardware": None,
+            "hardware_uuid": None,
+            "interfaces": [],
+            "boot_interface": None,
+            "gateway_link": None,
+            "disks": [],
+            "boot_disk": None,
+            "volume_groups": [],
+            "layout": None,
+            "commissioning_status": UNKNOWN,
+            "testing_status": UNKNOWN,
+            "storage_test_status": UNKNOWN,
             "results": {"commissioning": None, "testing": None, "installation": None},
-            "run": 0, "enable_ssh": False, "ip": None, "rack": None, "bmc": None, "vm_host": None, "vm_id": None,
+            "run": 0,
+            "enable_ssh": False,
+            "ip": None,
+            "rack": None,
+            "bmc": None,
+            "vm_host": None,
+            "vm_id": None,
             "created": self.engine.now(),
         }
         node.update(values)
@@ -77,14 +129,14 @@ class Nodes(Part):
                 node["interfaces"].append(nic)
             elif node["commissioning_status"] != PASSED or nic["vendor"] is None:
                 nic["name"] = spec["name"]
-            nic.update(vendor="Intel Corporation", product="Ethernet Controller X550", firmware_version="0x80000aee",
-                       link_connected=spec.get("connected", True))
+            nic.update(
+                vendor="Intel Corporation", product="Ethernet Controller X550", firmware_version="0x80000aee", link_connected=spec.get("connected", True)
+            )
             nic["speed"] = 10000
             nic["link_speed"] = 10000 if nic["link_connected"] else 0
         for nic in node["interfaces"]:
             if nic["type"] == "physical" and nic["vendor"] is None:
-                nic.update(vendor="Intel Corporation", product="Ethernet Controller X550", firmware_version="0x80000aee", speed=10000,
-                           link_speed=10000)
+                nic.update(vendor="Intel Corporation", product="Ethernet Controller X550", firmware_version="0x80000aee", speed=10000, link_speed=10000)
 
     def _inspect_disks(self, node: Row, disks: list[Row]) -> None:
         known = {disk["serial"]: disk for disk in node["disks"] if disk["type"] == "physical"}

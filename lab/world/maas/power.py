@@ -16,10 +16,7 @@ TYPES: dict[str, Any] = yaml.safe_load((DATA / "maas" / "power_types.yml").read_
 PREFIX = "power_parameters_"
 # What the driver's failure reads like once the region has wrapped it.
 FAILED = "Power on for the node failed: {}"
-TIMEOUT = (
-    "Could not contact node's BMC: Connection timed out while performing power action.  "
-    "Check BMC configuration and connectivity and try again."
-)
+TIMEOUT = "Could not contact node's BMC: Connection timed out while performing power action.  Check BMC configuration and connectivity and try again."
 LOGIN = "Could not authenticate with node's BMC: Incorrect {}.  Check BMC configuration and try again."
 PROBLEMS = {UNKNOWN_BMC: TIMEOUT, WRONG_USER: LOGIN.format("username"), WRONG_PASSWORD: LOGIN.format("password")}
 
@@ -30,12 +27,28 @@ def described() -> list[dict[str, Any]]:
     for name, driver in TYPES.items():
         about = driver["about"]
         fields = [
-            {"name": f["name"], "label": f["label"], "required": f["required"], "field_type": f["kind"], "choices": f.get("choices", []),
-             "default": f["default"], "scope": f["scope"], "secret": f["kind"] == "password"}
+            {
+                "name": f["name"],
+                "label": f["label"],
+                "required": f["required"],
+                "field_type": f["kind"],
+                "choices": f.get("choices", []),
+                "default": f["default"],
+                "scope": f["scope"],
+                "secret": f["kind"] == "password",
+            }
             for f in driver["fields"]
         ]
-        row = {"driver_type": about["kind"], "name": name, "description": about["description"], "fields": fields, "missing_packages": [],
-               "chassis": about["chassis"], "can_probe": about["can_probe"], "queryable": about["queryable"]}
+        row = {
+            "driver_type": about["kind"],
+            "name": name,
+            "description": about["description"],
+            "fields": fields,
+            "missing_packages": [],
+            "chassis": about["chassis"],
+            "can_probe": about["can_probe"],
+            "queryable": about["queryable"],
+        }
         if about["kind"] == "pod":
             row["defaults"] = {"cores": 1, "memory": 2048, "storage": 8}
         drivers.append(row)
@@ -65,7 +78,7 @@ class Power(Part):
                 return dict(old or {})
         for name in fields:
             if name.startswith(PREFIX) and name != f"{PREFIX}skip_check":
-                given[name[len(PREFIX):]] = fields.get(name)
+                given[name[len(PREFIX) :]] = fields.get(name)
         specs = TYPES[power_type]["fields"]
         if fields.flag(f"{PREFIX}skip_check"):
             return {**(old or {}), **given}
@@ -111,7 +124,8 @@ class Power(Part):
             return None
         parameters = machine["power_parameters"]
         _machine, wrong = self.maas.rack.bmc(
-            str(parameters.get("power_address", "")), str(parameters.get("power_user", "")), str(parameters.get("power_pass", "")))
+            str(parameters.get("power_address", "")), str(parameters.get("power_user", "")), str(parameters.get("power_pass", ""))
+        )
         return PROBLEMS[wrong] if wrong else None
 
     def rack_of(self, machine: Row) -> str | None:
@@ -119,7 +133,8 @@ class Power(Part):
         if machine["power_type"] == "ipmi":
             parameters = machine["power_parameters"]
             found, wrong = self.maas.rack.bmc(
-                str(parameters.get("power_address", "")), str(parameters.get("power_user", "")), str(parameters.get("power_pass", "")))
+                str(parameters.get("power_address", "")), str(parameters.get("power_user", "")), str(parameters.get("power_pass", ""))
+            )
             return found["hostname"] if found and wrong is None else None
         return machine["rack"] if machine["power_type"] else None
 
@@ -185,5 +200,3 @@ class Power(Part):
         machine["power_state"] = self.actual(machine)
         self.engine.touch()
         return machine["power_state"]
-
-

@@ -13,8 +13,12 @@ from lab.world.maas.nodes import ABORTED, FAILED, PASSED, PENDING, RESULT_NAMES,
 
 SCRIPTS: list[dict[str, Any]] = yaml.safe_load((DATA / "maas" / "scripts.yml").read_text())
 BY_NAME = {script["name"]: (number, script) for number, script in enumerate(SCRIPTS, 1)}
-KINDS = {"commissioning": (0, "Commissioning script"), "installation": (1, "Installation script"), "testing": (2, "Testing script"),
-         "release": (3, "Release script")}
+KINDS = {
+    "commissioning": (0, "Commissioning script"),
+    "installation": (1, "Installation script"),
+    "testing": (2, "Testing script"),
+    "release": (3, "Release script"),
+}
 HARDWARE = {"node": (0, "Node"), "cpu": (1, "CPU"), "memory": (2, "Memory"), "storage": (3, "Storage"), "network": (4, "Network")}
 PARALLEL = ["Disabled", "Run along other instances of this script", "Run along any other script."]
 DEFAULT_TAG = "commissioning"
@@ -45,11 +49,27 @@ class Results(Part):
     def new(self, node: Row, kind: str, entries: list[tuple[str, dict[str, Any]]]) -> Row:
         """A set of pending results; entries are script names with parameters (a disk for storage tests)."""
         now = self.engine.now()
-        row: Row = {"id": self.engine.number("maas.script_sets"), "kind": kind, "node": node["system_id"], "results": [
-            {"id": self.engine.number("maas.results"), "name": name, "status": PENDING, "exit": None, "started": None, "ended": None,
-             "parameters": parameters, "created": now, "updated": now, "suppressed": False, "output": ""}
-            for name, parameters in entries
-        ]}
+        row: Row = {
+            "id": self.engine.number("maas.script_sets"),
+            "kind": kind,
+            "node": node["system_id"],
+            "results": [
+                {
+                    "id": self.engine.number("maas.results"),
+                    "name": name,
+                    "status": PENDING,
+                    "exit": None,
+                    "started": None,
+                    "ended": None,
+                    "parameters": parameters,
+                    "created": now,
+                    "updated": now,
+                    "suppressed": False,
+                    "output": "",
+                }
+                for name, parameters in entries
+            ],
+        }
         self.sets[str(row["id"])] = row
         node["results"][kind] = row["id"]
         return row

@@ -36,9 +36,29 @@ NUMBERS = {constant: number for number, constant, _name in STATUSES}
 NAMES = {number: name for number, _constant, name in STATUSES}
 
 (
-    NEW, COMMISSIONING, FAILED_COMMISSIONING, MISSING, READY, RESERVED, DEPLOYED, RETIRED, BROKEN, DEPLOYING, ALLOCATED, FAILED_DEPLOYMENT,
-    RELEASING, FAILED_RELEASING, DISK_ERASING, FAILED_DISK_ERASING, RESCUE_MODE, ENTERING_RESCUE_MODE, FAILED_ENTERING_RESCUE_MODE,
-    EXITING_RESCUE_MODE, FAILED_EXITING_RESCUE_MODE, TESTING, FAILED_TESTING,
+    NEW,
+    COMMISSIONING,
+    FAILED_COMMISSIONING,
+    MISSING,
+    READY,
+    RESERVED,
+    DEPLOYED,
+    RETIRED,
+    BROKEN,
+    DEPLOYING,
+    ALLOCATED,
+    FAILED_DEPLOYMENT,
+    RELEASING,
+    FAILED_RELEASING,
+    DISK_ERASING,
+    FAILED_DISK_ERASING,
+    RESCUE_MODE,
+    ENTERING_RESCUE_MODE,
+    FAILED_ENTERING_RESCUE_MODE,
+    EXITING_RESCUE_MODE,
+    FAILED_EXITING_RESCUE_MODE,
+    TESTING,
+    FAILED_TESTING,
 ) = range(23)
 ALL = frozenset(range(23))
 RESCUES = frozenset({RESCUE_MODE, ENTERING_RESCUE_MODE, FAILED_ENTERING_RESCUE_MODE, EXITING_RESCUE_MODE, FAILED_EXITING_RESCUE_MODE})
@@ -81,8 +101,24 @@ RULES = {
     "mark_fixed": Rule(frozenset({BROKEN}), "Can't mark a non-broken node as 'Ready'."),
     "lock": Rule(frozenset({DEPLOYED, DEPLOYING}), "Can't lock, node is not deployed or deploying"),
     "rescue_mode": Rule(
-        frozenset({NEW, FAILED_COMMISSIONING, MISSING, READY, RESERVED, DEPLOYED, RETIRED, BROKEN, ALLOCATED, FAILED_DEPLOYMENT, FAILED_DISK_ERASING,
-                   ENTERING_RESCUE_MODE, FAILED_ENTERING_RESCUE_MODE, FAILED_TESTING}),
+        frozenset(
+            {
+                NEW,
+                FAILED_COMMISSIONING,
+                MISSING,
+                READY,
+                RESERVED,
+                DEPLOYED,
+                RETIRED,
+                BROKEN,
+                ALLOCATED,
+                FAILED_DEPLOYMENT,
+                FAILED_DISK_ERASING,
+                ENTERING_RESCUE_MODE,
+                FAILED_ENTERING_RESCUE_MODE,
+                FAILED_TESTING,
+            }
+        ),
         "Invalid transition: {state} -> Entering rescue mode.",
     ),
     "exit_rescue_mode": Rule(RESCUES, "Invalid transition: {state} -> Exiting rescue mode."),
@@ -93,15 +129,19 @@ RULES = {
         "Machine must be in a ready or failed testing state to restore default networking and storage configuration.",
     ),
     "restore_networking_configuration": Rule(
-        frozenset({READY, FAILED_TESTING}), "Machine must be in a ready or failed testing state to restore networking configuration",
+        frozenset({READY, FAILED_TESTING}),
+        "Machine must be in a ready or failed testing state to restore networking configuration",
     ),
     "restore_storage_configuration": Rule(
-        frozenset({READY, FAILED_TESTING}), "Machine must be in a ready or failed testing state to restore storage configuration.",
+        frozenset({READY, FAILED_TESTING}),
+        "Machine must be in a ready or failed testing state to restore storage configuration.",
     ),
 }
 # States of a machine that was given to someone: it shows the filesystems of its owner, which acquiring made.
-GIVEN = frozenset({ALLOCATED, DEPLOYING, DEPLOYED, FAILED_DEPLOYMENT, RELEASING, FAILED_RELEASING, DISK_ERASING, FAILED_DISK_ERASING, TESTING,
-                   FAILED_TESTING}) | RESCUES
+GIVEN = (
+    frozenset({ALLOCATED, DEPLOYING, DEPLOYED, FAILED_DEPLOYMENT, RELEASING, FAILED_RELEASING, DISK_ERASING, FAILED_DISK_ERASING, TESTING, FAILED_TESTING})
+    | RESCUES
+)
 # Changes of interfaces, by the words of the refusal.
 NETWORK = frozenset({NEW, READY, ALLOCATED, BROKEN, FAILED_TESTING})
 # Changes of disks.

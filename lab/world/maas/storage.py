@@ -47,8 +47,19 @@ class Storage(Part):
 
     def new(self, name: str, size: int, serial: str | None, model: str | None, tags: list[str], kind: str = "physical", **values: Any) -> Row:
         disk: Row = {
-            "id": self.engine.number("maas.disks"), "name": name, "type": kind, "size": size, "serial": serial, "model": model,
-            "tags": list(tags), "block_size": 512, "partitions": [], "table": None, "filesystem": None, "uuid": None, "group": None,
+            "id": self.engine.number("maas.disks"),
+            "name": name,
+            "type": kind,
+            "size": size,
+            "serial": serial,
+            "model": model,
+            "tags": list(tags),
+            "block_size": 512,
+            "partitions": [],
+            "table": None,
+            "filesystem": None,
+            "uuid": None,
+            "group": None,
             "wwn": f"wwn-0x5000c500{self.maas.random.randrange(16**8):08x}" if kind == "physical" else None,
         }
         disk.update(values)
@@ -114,9 +125,20 @@ class Storage(Part):
             node["volume_groups"].append(group)
             partition["group"] = group["name"]
             partition["filesystem"] = {"fstype": "lvm-pv", "label": None, "uuid": self._uuid(), "mount_point": None, "mount_options": None}
-            node["disks"].append(self.new(
-                "vgroot-lvroot", partition["size"] - BLOCK, None, None, [], "virtual", block_size=4096, filesystem=root, uuid=self._uuid(),
-                group=group["id"]))
+            node["disks"].append(
+                self.new(
+                    "vgroot-lvroot",
+                    partition["size"] - BLOCK,
+                    None,
+                    None,
+                    [],
+                    "virtual",
+                    block_size=4096,
+                    filesystem=root,
+                    uuid=self._uuid(),
+                    group=group["id"],
+                )
+            )
         else:
             partition["filesystem"] = root
         self.engine.touch()
@@ -126,8 +148,16 @@ class Storage(Part):
 
     # -- partitions ---------------------------------------------------------------------------------------------------------
     def _partition(self, disk: Row, size: int, bootable: bool = False) -> Row:
-        partition: Row = {"id": self.engine.number("maas.partitions"), "size": size, "uuid": self._uuid(), "bootable": bootable, "tags": [],
-                          "filesystem": None, "group": None, "index": len(disk["partitions"]) + 2}
+        partition: Row = {
+            "id": self.engine.number("maas.partitions"),
+            "size": size,
+            "uuid": self._uuid(),
+            "bootable": bootable,
+            "tags": [],
+            "filesystem": None,
+            "group": None,
+            "index": len(disk["partitions"]) + 2,
+        }
         disk["partitions"].append(partition)
         disk["table"] = disk["table"] or "GPT"
         return partition
@@ -160,8 +190,13 @@ class Storage(Part):
         fstype = fields.text("fstype")
         if fstype not in FILESYSTEMS:
             raise invalid({"fstype": f"Select a valid choice. {fstype} is not one of the available choices." if fstype else REQUIRED})
-        target["filesystem"] = {"fstype": fstype, "label": fields.text("label"), "uuid": fields.get("uuid") or self._uuid(), "mount_point": None,
-                                "mount_options": None}
+        target["filesystem"] = {
+            "fstype": fstype,
+            "label": fields.text("label"),
+            "uuid": fields.get("uuid") or self._uuid(),
+            "mount_point": None,
+            "mount_options": None,
+        }
         self.engine.touch()
         return target
 

@@ -50,7 +50,7 @@ def ssh_key_problem(text: str, personality: str) -> str | None:
             return problem
         size = int.from_bytes(blob[:4], "big")
         # The first string of the blob repeats the type, and something has to follow it.
-        if blob[4:4 + size] == parts[0].encode() and len(blob) > 4 + size + 4:
+        if blob[4 : 4 + size] == parts[0].encode() and len(blob) > 4 + size + 4:
             return None
     return problem
 
@@ -73,8 +73,14 @@ class Users(Part):
 
     def add(self, username: str, email: str, password: str = "", is_superuser: bool = False, is_local: bool = True) -> Row:
         salt = self.secret(8)
-        row = {"username": username, "email": email, "is_superuser": is_superuser, "is_local": is_local,
-               "salt": salt, "password": digest(password, salt) if password else ""}
+        row = {
+            "username": username,
+            "email": email,
+            "is_superuser": is_superuser,
+            "is_local": is_local,
+            "salt": salt,
+            "password": digest(password, salt) if password else "",
+        }
         self.rows[username] = row
         self.engine.touch()
         return row

@@ -48,9 +48,22 @@ class VmHosts(Part):
                     parameters[name] = fields.text(name)
         taken = {row["name"] for row in self.table}
         row = self.table.add(
-            type=kind, parameters=parameters, tags=["pod-console-logging"], cpu_over_commit_ratio=1.0,
-            memory_over_commit_ratio=1.0, default_macvlan_mode=None, zone=1, pool=0, name=names.petname(self.maas.random, taken), version="",
-            size=None, host=None, architectures=[], capabilities=[], created_by=user)
+            type=kind,
+            parameters=parameters,
+            tags=["pod-console-logging"],
+            cpu_over_commit_ratio=1.0,
+            memory_over_commit_ratio=1.0,
+            default_macvlan_mode=None,
+            zone=1,
+            pool=0,
+            name=names.petname(self.maas.random, taken),
+            version="",
+            size=None,
+            host=None,
+            architectures=[],
+            capabilities=[],
+            created_by=user,
+        )
         row.update(values)
         self._probe(row)
         return row
@@ -115,7 +128,8 @@ class VmHosts(Part):
         if row["type"] != "lxd":
             return
         found = self.maas.world.effects.lxd_probe(
-            self.url(parameters["power_address"]), parameters.get("certificate", ""), parameters.get("key", ""), parameters.get("password"))
+            self.url(parameters["power_address"]), parameters.get("certificate", ""), parameters.get("key", ""), parameters.get("password")
+        )
         if found is None or found.get("auth") != "trusted":
             return
         row["version"] = found.get("server_version", "")
@@ -133,8 +147,12 @@ class VmHosts(Part):
         if row is None:
             return
         spec = self.maas.rack.controller["vm_host"]
-        row["size"] = {"cores": spec["cores"], "memory": spec["memory"], "cpu_speed": spec.get("cpu_speed", 2600),
-                       "pools": [{"id": f"{row['id']}-{pool['name']}", **pool} for pool in spec["pools"]]}
+        row["size"] = {
+            "cores": spec["cores"],
+            "memory": spec["memory"],
+            "cpu_speed": spec.get("cpu_speed", 2600),
+            "pools": [{"id": f"{row['id']}-{pool['name']}", **pool} for pool in spec["pools"]],
+        }
         row["architectures"] = ["amd64/generic"]
         row["capabilities"] = ["composable", "dynamic_local_storage", "over_commit", "storage_pools"]
         row["host"] = self.maas.controllers.rack_id() or None
@@ -210,8 +228,10 @@ class VmHosts(Part):
         if request["cores"] > free["cores"]:
             return f"CPU overcommit ratio is {row['cpu_over_commit_ratio']} and there are {free['cores']} available resources; {request['cores']} requested."
         if request["memory"] > free["memory"]:
-            return (f"Memory overcommit ratio is {row['memory_over_commit_ratio']} and there are {free['memory']} available resources; "
-                    f"{request['memory']} requested.")
+            return (
+                f"Memory overcommit ratio is {row['memory_over_commit_ratio']} and there are {free['memory']} available resources; "
+                f"{request['memory']} requested."
+            )
         if sum(disk["size"] for disk in request["disks"]) > free["local_storage"]:
             return "Not enough space for disks."
         return None
@@ -221,15 +241,37 @@ class VmHosts(Part):
         name = hostname or names.petname(self.maas.random, taken)
         mac = names.mac_address(self.maas.random)
         virtual = {
-            "cpu": request["cores"], "cpu_speed": row["size"]["cpu_speed"], "memory": request["memory"], "virtual": True,
+            "cpu": request["cores"],
+            "cpu_speed": row["size"]["cpu_speed"],
+            "memory": request["memory"],
+            "virtual": True,
             "nics": [{"name": "enp5s0", "mac": mac}],
-            "disks": [{"name": f"sd{chr(97 + n)}", "size": disk["size"], "model": "QEMU HARDDISK", "serial": f"lxd_{'root' if not n else f'disk{n}'}",
-                       "tags": ["ssd"]} for n, disk in enumerate(request["disks"])],
+            "disks": [
+                {
+                    "name": f"sd{chr(97 + n)}",
+                    "size": disk["size"],
+                    "model": "QEMU HARDDISK",
+                    "serial": f"lxd_{'root' if not n else f'disk{n}'}",
+                    "tags": ["ssd"],
+                }
+                for n, disk in enumerate(request["disks"])
+            ],
         }
         parameters = {"power_address": row["parameters"]["power_address"], "instance_name": name, "project": row["parameters"].get("project", "default")}
         machine = self.maas.nodes.add(
-            MACHINE, name, power_type=row["type"], power_parameters=parameters, power_state="off", virtual=virtual, vm_host=row["id"],
-            vm_id=self.engine.number("maas.vms"), zone=row["zone"], pool=row["pool"], cpu_count=request["cores"], memory=request["memory"])
+            MACHINE,
+            name,
+            power_type=row["type"],
+            power_parameters=parameters,
+            power_state="off",
+            virtual=virtual,
+            vm_host=row["id"],
+            vm_id=self.engine.number("maas.vms"),
+            zone=row["zone"],
+            pool=row["pool"],
+            cpu_count=request["cores"],
+            memory=request["memory"],
+        )
         for table, field in ((self.maas.zones.table, "zone"), (self.maas.pools.table, "pool")):
             found = table.find(fields.text(field)) or table.one(name=fields.text(field)) if fields.get(field) else None
             if found:

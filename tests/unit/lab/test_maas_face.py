@@ -41,15 +41,24 @@ def send(lab: MaasLab) -> Iterator[Client]:
 # -- bodies -----------------------------------------------------------------------------------------------------------------------------
 def multipart(fields: dict[str, str]) -> dict[str, Any]:
     """As python-libmaas and the command line send it: each part in base64."""
-    parts = [f'--b0\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n'
-             f'Content-Disposition: form-data; name="{name}"\r\n\r\n{base64.b64encode(value.encode()).decode()}\r\n' for name, value in fields.items()]
+    parts = [
+        f'--b0\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n'
+        f'Content-Disposition: form-data; name="{name}"\r\n\r\n{base64.b64encode(value.encode()).decode()}\r\n'
+        for name, value in fields.items()
+    ]
     return {"data": ("".join(parts) + "--b0--\r\n").encode(), "headers": {"Content-Type": 'multipart/form-data; boundary="b0"'}}
 
 
-@pytest.mark.parametrize("body", [
-    {"data": {"name": "t-form", "comment": "ünï"}}, {"json": {"name": "t-json", "comment": "ünï"}},
-    {"files": {"name": (None, "t-files"), "comment": (None, "ünï")}}, multipart({"name": "t-base64", "comment": "ünï"}),
-], ids=["urlencoded", "json", "multipart", "base64"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": {"name": "t-form", "comment": "ünï"}},
+        {"json": {"name": "t-json", "comment": "ünï"}},
+        {"files": {"name": (None, "t-files"), "comment": (None, "ünï")}},
+        multipart({"name": "t-base64", "comment": "ünï"}),
+    ],
+    ids=["urlencoded", "json", "multipart", "base64"],
+)
 def test_bodies(send: Client, body: dict[str, Any]) -> None:
     answer = send("POST", "tags/", **body)
     assert answer.status_code == 200 and answer.json()["comment"] == "ünï"
@@ -65,7 +74,9 @@ def test_requests_are_recorded(lab: MaasLab, send: Client) -> None:
     send("GET", "zones/?x=1")
     send("POST", "tags/", data={"name": "recorded"})
     assert [(e["method"], e["path"], e["query"], e["body"], e["status"]) for e in lab.requests] == [
-        ("GET", "/MAAS/api/2.0/zones/", {"x": ["1"]}, {}, 200), ("POST", "/MAAS/api/2.0/tags/", {}, {"name": ["recorded"]}, 200)]
+        ("GET", "/MAAS/api/2.0/zones/", {"x": ["1"]}, {}, 200),
+        ("POST", "/MAAS/api/2.0/tags/", {}, {"name": ["recorded"]}, 200),
+    ]
     assert len(lab.writes()) == 1
 
 
@@ -163,8 +174,11 @@ def test_the_other_personality() -> None:
         assert send("GET", "version/").json()["version"] == "3.7.3"
         assert send("GET", "maas/?op=get_config&name=default_distro_series").json() == "noble"
         assert send("GET", "reservedips/").json() == [] and send("GET", "fabrics/0/vlans/").json()[0]["id"] == 5001
-        machine = send("POST", "machines/", data={"hostname": "m", "architecture": "amd64", "mac_addresses": "52:54:00:99:00:01", "power_type": "manual",
-                                                  "commission": "false"}).json()
+        machine = send(
+            "POST",
+            "machines/",
+            data={"hostname": "m", "architecture": "amd64", "mac_addresses": "52:54:00:99:00:01", "power_type": "manual", "commission": "false"},
+        ).json()
         assert machine["enable_kernel_crash_dump"] is False and machine["is_dpu"] is False
         key = send("POST", "account/prefs/sshkeys/", data={"key": ssh_key()})
         assert key.status_code == 201 and set(key.json()) == {"id", "key"}

@@ -79,10 +79,20 @@ class Site:
 
     def declare(self, name: str, password: str = "root", **more: Any) -> dict[str, Any]:
         spec = self.world.rack.machines[name]
-        return self.maas.machines.create(Fields({
-            "hostname": name, "architecture": "amd64", "mac_addresses": [nic["mac"] for nic in spec["nics"]], "power_type": "ipmi",
-            "power_parameters": json.dumps({"power_address": spec["bmc"]["address"], "power_user": "root", "power_pass": password}),
-            "commission": "false", **more}), ADMIN)
+        return self.maas.machines.create(
+            Fields(
+                {
+                    "hostname": name,
+                    "architecture": "amd64",
+                    "mac_addresses": [nic["mac"] for nic in spec["nics"]],
+                    "power_type": "ipmi",
+                    "power_parameters": json.dumps({"power_address": spec["bmc"]["address"], "power_user": "root", "power_pass": password}),
+                    "commission": "false",
+                    **more,
+                }
+            ),
+            ADMIN,
+        )
 
     def ready(self, hostname: str) -> dict[str, Any]:
         machine = self.declare(hostname)
@@ -222,10 +232,13 @@ def test_commissioning_takes_the_profile_s_time(site: Site) -> None:
     assert machine["power_state"] == "off"
 
 
-@pytest.mark.parametrize("fault,status,failed", [
-    ({"name": "commissioning_failed", "script": "maas-lshw"}, states.FAILED_COMMISSIONING, "maas-lshw"),
-    ({"name": "testing_failed"}, states.FAILED_TESTING, "smartctl-validate on sda"),
-])
+@pytest.mark.parametrize(
+    "fault,status,failed",
+    [
+        ({"name": "commissioning_failed", "script": "maas-lshw"}, states.FAILED_COMMISSIONING, "maas-lshw"),
+        ({"name": "testing_failed"}, states.FAILED_TESTING, "smartctl-validate on sda"),
+    ],
+)
 def test_scripts_fail(site: Site, fault: dict[str, Any], status: int, failed: str) -> None:
     machine = site.declare("compute0")
     site.fault(**fault, machine="compute0", output="it broke")
@@ -302,9 +315,14 @@ def test_a_bridge_without_link_keeps_a_machine_from_deploying(site: Site) -> Non
     assert machine["status"] == states.DEPLOYED and machine["ip"] == "10.42.0.100"
 
 
-@pytest.mark.parametrize("fault,seconds,status", [
-    ("deploy_failed", 400, states.FAILED_DEPLOYMENT), ("deploy_stuck", 1000, states.DEPLOYING), ("deploy_stuck", 1900, states.FAILED_DEPLOYMENT),
-])
+@pytest.mark.parametrize(
+    "fault,seconds,status",
+    [
+        ("deploy_failed", 400, states.FAILED_DEPLOYMENT),
+        ("deploy_stuck", 1000, states.DEPLOYING),
+        ("deploy_stuck", 1900, states.FAILED_DEPLOYMENT),
+    ],
+)
 def test_deployments_that_fail(site: Site, fault: str, seconds: float, status: int) -> None:
     machine = site.ready("compute0")
     site.fault(fault, machine="compute0")

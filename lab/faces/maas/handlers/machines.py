@@ -267,8 +267,9 @@ def get_token(call: Call) -> Any:
     row = call.node
     if row["run"] == 0:
         return Reply(None)
-    token = row.setdefault("token", {"token_key": call.maas.users.secret(18), "token_secret": call.maas.users.secret(32),
-                                     "consumer_key": call.maas.users.secret(18)})
+    token = row.setdefault(
+        "token", {"token_key": call.maas.users.secret(18), "token_secret": call.maas.users.secret(32), "consumer_key": call.maas.users.secret(18)}
+    )
     return dict(token)
 
 

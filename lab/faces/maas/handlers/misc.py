@@ -16,8 +16,15 @@ scripts = REGISTRY.add("NodeScriptsHandler", "scripts/")
 notifications = REGISTRY.add("NotificationsHandler", "notifications/")
 repositories = REGISTRY.add("PackageRepositoriesHandler", "package-repositories/")
 CAPABILITIES = [
-    "networks-management", "static-ipaddresses", "ipv6-deployment-ubuntu", "devices-management", "storage-deployment-ubuntu",
-    "network-deployment-ubuntu", "bridging-interface-ubuntu", "bridging-automatic-ubuntu", "authenticate-api",
+    "networks-management",
+    "static-ipaddresses",
+    "ipv6-deployment-ubuntu",
+    "devices-management",
+    "storage-deployment-ubuntu",
+    "network-deployment-ubuntu",
+    "bridging-interface-ubuntu",
+    "bridging-automatic-ubuntu",
+    "authenticate-api",
 ]
 EVENT_PARAMETERS = ("id", "hostname", "mac_address", "zone", "domain", "agent_name", "level", "limit")
 ARCHIVES = (
@@ -67,8 +74,20 @@ def list_scripts(call: Call) -> Any:
 @repositories.read()
 def list_repositories(call: Call) -> Any:
     return [
-        {"name": name, "url": url, "distributions": [], "disabled_pockets": [], "disabled_components": [], "disable_sources": True, "components": [],
-         "arches": arches, "key": "", "enabled": True, "id": number, "resource_uri": f"{PREFIX}package-repositories/{number}/"}
+        {
+            "name": name,
+            "url": url,
+            "distributions": [],
+            "disabled_pockets": [],
+            "disabled_components": [],
+            "disable_sources": True,
+            "components": [],
+            "arches": arches,
+            "key": "",
+            "enabled": True,
+            "id": number,
+            "resource_uri": f"{PREFIX}package-repositories/{number}/",
+        }
         for number, (name, url, arches) in enumerate(ARCHIVES, 1)
     ]
 
@@ -78,8 +97,20 @@ def list_notifications(call: Call) -> Any:
     """3.7 announces what it will drop."""
     if call.maas.personality == "3.5":
         return []
-    return [{"id": 1, "ident": "deprecation_vm_hosts", "user": None, "users": True, "admins": True, "message": "VM hosts are deprecated.", "context": {},
-             "category": "warning", "dismissable": True, "resource_uri": f"{PREFIX}notifications/1/"}]
+    return [
+        {
+            "id": 1,
+            "ident": "deprecation_vm_hosts",
+            "user": None,
+            "users": True,
+            "admins": True,
+            "message": "VM hosts are deprecated.",
+            "context": {},
+            "category": "warning",
+            "dismissable": True,
+            "resource_uri": f"{PREFIX}notifications/1/",
+        }
+    ]
 
 
 def _empty(handler: Handler) -> None:
@@ -91,9 +122,13 @@ def _empty(handler: Handler) -> None:
 
 
 for _name, _path in (
-    ("StaticRoutesHandler", "static-routes/"), ("IPAddressesHandler", "ipaddresses/"),
-    ("DiscoveriesHandler", "discovery/"), ("LicenseKeysHandler", "license-keys/"), ("DNSResourceRecordsHandler", "dnsresourcerecords/"),
-    ("DHCPSnippetsHandler", "dhcp-snippets/"), ("CommissioningScriptsHandler", "commissioning-scripts/"),
+    ("StaticRoutesHandler", "static-routes/"),
+    ("IPAddressesHandler", "ipaddresses/"),
+    ("DiscoveriesHandler", "discovery/"),
+    ("LicenseKeysHandler", "license-keys/"),
+    ("DNSResourceRecordsHandler", "dnsresourcerecords/"),
+    ("DHCPSnippetsHandler", "dhcp-snippets/"),
+    ("CommissioningScriptsHandler", "commissioning-scripts/"),
 ):
     _empty(REGISTRY.add(_name, _path))
 anonymous_files = Handler("AnonFilesHandler", "files/")

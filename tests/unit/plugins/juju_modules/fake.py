@@ -12,12 +12,19 @@ UUID = "11111111-2222-3333-4444-555555555555"
 
 ROUTER = {"provides": {"shared-db": "mysql-shared"}, "requires": {"db-router": "mysql-router", "juju-info": "juju-info"}, "subordinate": True}
 CHARMS = {
-    "mysql": {"provides": {"db-router": "mysql-router"}, "requires": {"certificates": "tls-certificates"}, "peers": {"cluster": "mysql-cluster"},
-              "options": {"max-connections": "int", "tuning": "string", "debug": "boolean"}},
+    "mysql": {
+        "provides": {"db-router": "mysql-router"},
+        "requires": {"certificates": "tls-certificates"},
+        "peers": {"cluster": "mysql-cluster"},
+        "options": {"max-connections": "int", "tuning": "string", "debug": "boolean"},
+    },
     "mysql-router": ROUTER,
-    "keystone": {"provides": {"identity-service": "keystone", "website": "http"}, "requires": {"shared-db": "mysql-shared", "certificates": "tls-certificates"},
-                 "options": {"debug": "boolean", "region": "string", "worker-multiplier": "float", "api-version": "int"},
-                 "resources": {"policyd-override": {"type": "file", "path": "policy.zip"}}},
+    "keystone": {
+        "provides": {"identity-service": "keystone", "website": "http"},
+        "requires": {"shared-db": "mysql-shared", "certificates": "tls-certificates"},
+        "options": {"debug": "boolean", "region": "string", "worker-multiplier": "float", "api-version": "int"},
+        "resources": {"policyd-override": {"type": "file", "path": "policy.zip"}},
+    },
     "vault": {"provides": {"certificates": "tls-certificates"}, "requires": {"shared-db": "mysql-shared"}, "options": {"vip": "string"}},
     "nova-compute": {"provides": {}, "requires": {"image-service": "glance"}, "options": {"enable-live-migration": "boolean"}},
 }
@@ -73,7 +80,10 @@ class Model:
         name = str(self.serial)
         self.serial += 1
         self.machines[name] = {
-            "constraints": constraints, "base": base, "containers": {}, "instance": directive.removeprefix("system-id=") or f"sys{name}",
+            "constraints": constraints,
+            "base": base,
+            "containers": {},
+            "instance": directive.removeprefix("system-id=") or f"sys{name}",
         }
         return name
 
@@ -93,8 +103,15 @@ class Model:
         options = (yaml.safe_load(wanted["config-yaml"] or "{}") or {}).get(name, {})
         origin = wanted["charm-origin"]
         self.applications[name] = {
-            "charm": wanted["charm-url"], "channel": wanted["channel"], "origin": origin, "options": dict(options), "constraints": wanted["constraints"],
-            "exposed": False, "bindings": wanted["endpoint-bindings"], "resources": wanted["resources"], "serial": 0,
+            "charm": wanted["charm-url"],
+            "channel": wanted["channel"],
+            "origin": origin,
+            "options": dict(options),
+            "constraints": wanted["constraints"],
+            "exposed": False,
+            "bindings": wanted["endpoint-bindings"],
+            "resources": wanted["resources"],
+            "serial": 0,
         }
         return {"results": [{}]}
 
@@ -174,15 +191,19 @@ class Model:
             "model": {"name": "openstack"},
             "machines": {
                 name: {
-                    "instance-id": about["instance"], "constraints": " ".join(f"{key}={value}" for key, value in about["constraints"].items() if key != "tags"),
+                    "instance-id": about["instance"],
+                    "constraints": " ".join(f"{key}={value}" for key, value in about["constraints"].items() if key != "tags"),
                     "containers": {inner: {"instance-id": inner} for inner in about["containers"]},
                 }
                 for name, about in self.machines.items()
             },
             "applications": {
                 name: {
-                    "charm": about["charm"], "charm-channel": about["channel"], "charm-rev": int(about["charm"].rpartition("-")[2]),
-                    "base": about["origin"]["base"], "exposed": about["exposed"],
+                    "charm": about["charm"],
+                    "charm-channel": about["channel"],
+                    "charm-rev": int(about["charm"].rpartition("-")[2]),
+                    "base": about["origin"]["base"],
+                    "exposed": about["exposed"],
                     "units": {key: unit(value) for key, value in self.units.items() if value["application"] == name},
                 }
                 for name, about in self.applications.items()
@@ -204,7 +225,8 @@ class Model:
         about = self.applications[params["application"]]
         kinds = self.charms[self._name(about["charm"])].get("options", {})
         config = {
-            name: {"value": self._typed(about["options"][name], kind), "type": kind, "source": "user"} if name in about["options"]
+            name: {"value": self._typed(about["options"][name], kind), "type": kind, "source": "user"}
+            if name in about["options"]
             else {"value": None, "type": kind, "source": "unset"}
             for name, kind in kinds.items()
         }
@@ -223,8 +245,12 @@ class Model:
         return {
             "url": params["url"],
             "meta": {
-                "name": self._name(params["url"]), "provides": ends("provides"), "requires": ends("requires"), "peers": ends("peers"),
-                "subordinate": about.get("subordinate", False), "resources": about.get("resources", {}),
+                "name": self._name(params["url"]),
+                "provides": ends("provides"),
+                "requires": ends("requires"),
+                "peers": ends("peers"),
+                "subordinate": about.get("subordinate", False),
+                "resources": about.get("resources", {}),
             },
             "config": {name: {"type": kind} for name, kind in about.get("options", {}).items()},
         }
@@ -250,10 +276,14 @@ class Model:
         applications = {
             name: {key: value for key, value in about.items() if key not in ("serial", "resources")} for name, about in sorted(self.applications.items())
         }
-        return copy.deepcopy({
-            "machines": sorted((mark[name], json.dumps(about["constraints"], sort_keys=True)) for name, about in self.machines.items()),
-            "applications": applications, "units": units, "relations": sorted(self.relations),
-        })
+        return copy.deepcopy(
+            {
+                "machines": sorted((mark[name], json.dumps(about["constraints"], sort_keys=True)) for name, about in self.machines.items()),
+                "applications": applications,
+                "units": units,
+                "relations": sorted(self.relations),
+            }
+        )
 
 
 class Client:

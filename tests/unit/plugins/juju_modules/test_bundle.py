@@ -60,32 +60,35 @@ def change(path, value):
     return loaded
 
 
-@pytest.mark.parametrize(("path", "value", "words"), [
-    (["applications", "keystone", "to"], ["7"], "names machine 7"),
-    (["applications", "keystone", "to"], ["lxd:7"], "names machine 7"),
-    (["applications", "keystone", "to"], ["glance/0"], "names application glance"),
-    (["applications", "vault", "to"], ["mysql/5"], "a unit that mysql does not have"),
-    (["applications", "keystone", "to"], ["0", "1"], "2 placements for 1 units"),
-    (["applications", "keystone", "to"], ["vm:1"], "unknown kind"),
-    (["applications", "keystone", "num_unit"], 1, "unknown key 'num_unit'"),
-    (["applications", "keystone", "num_units"], "two", "not a number of units"),
-    (["applications", "keystone", "charm"], ..., "names no charm"),
-    (["applications", "keystone", "charm"], "./keystone", "not the name of a charm"),
-    (["applications", "keystone", "channel"], "2023.1/stabel", "not a channel"),
-    (["applications", "keystone", "options"], {"region": ["a"]}, "option 'region' is a list"),
-    (["applications", "keystone", "options"], "debug", "'options' is not a mapping"),
-    (["machines", "0"], {"constraints": "mem 6G"}, "'mem' is not of the form key=value"),
-    (["machines", "0"], {"constraints": "memory=6G"}, "'memory' is not a constraint"),
-    (["machines", "0"], {"constraints": "mem=6Q"}, "'mem=6Q' has a value"),
-    (["machines", "x"], {}, "its name is not a number"),
-    (["machines", "9"], {}, "no placement names it"),
-    (["relations", 0], ["keystone:shared-db", "glance:shared-db"], "no application glance"),
-    (["relations", 0], ["keystone:shared-db"], "not a pair"),
-    (["relations", 1], ["keystone-router:db-router", "mysql:db-router"], "it is there twice"),
-    (["default-base"], "jammie", "neither a base"),
-    (["saas"], {"x": {}}, "'saas' is not something"),
-    (["nothing"], 1, "unknown key 'nothing'"),
-])
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (["applications", "keystone", "to"], ["7"], "names machine 7"),
+        (["applications", "keystone", "to"], ["lxd:7"], "names machine 7"),
+        (["applications", "keystone", "to"], ["glance/0"], "names application glance"),
+        (["applications", "vault", "to"], ["mysql/5"], "a unit that mysql does not have"),
+        (["applications", "keystone", "to"], ["0", "1"], "2 placements for 1 units"),
+        (["applications", "keystone", "to"], ["vm:1"], "unknown kind"),
+        (["applications", "keystone", "num_unit"], 1, "unknown key 'num_unit'"),
+        (["applications", "keystone", "num_units"], "two", "not a number of units"),
+        (["applications", "keystone", "charm"], ..., "names no charm"),
+        (["applications", "keystone", "charm"], "./keystone", "not the name of a charm"),
+        (["applications", "keystone", "channel"], "2023.1/stabel", "not a channel"),
+        (["applications", "keystone", "options"], {"region": ["a"]}, "option 'region' is a list"),
+        (["applications", "keystone", "options"], "debug", "'options' is not a mapping"),
+        (["machines", "0"], {"constraints": "mem 6G"}, "'mem' is not of the form key=value"),
+        (["machines", "0"], {"constraints": "memory=6G"}, "'memory' is not a constraint"),
+        (["machines", "0"], {"constraints": "mem=6Q"}, "'mem=6Q' has a value"),
+        (["machines", "x"], {}, "its name is not a number"),
+        (["machines", "9"], {}, "no placement names it"),
+        (["relations", 0], ["keystone:shared-db", "glance:shared-db"], "no application glance"),
+        (["relations", 0], ["keystone:shared-db"], "not a pair"),
+        (["relations", 1], ["keystone-router:db-router", "mysql:db-router"], "it is there twice"),
+        (["default-base"], "jammie", "neither a base"),
+        (["saas"], {"x": {}}, "'saas' is not something"),
+        (["nothing"], 1, "unknown key 'nothing'"),
+    ],
+)
 def test_problems(path, value, words):
     found = bundles.problems(change(path, value))
     assert any(words in text for text in found), found
@@ -117,9 +120,14 @@ def test_placements_are_filled_up():
     assert units == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("given", "base"), [
-    ("jammy", "ubuntu@22.04/stable"), ("ubuntu@24.04", "ubuntu@24.04/stable"), ("ubuntu@22.04/edge", "ubuntu@22.04/edge"),
-])
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ("jammy", "ubuntu@22.04/stable"),
+        ("ubuntu@24.04", "ubuntu@24.04/stable"),
+        ("ubuntu@22.04/edge", "ubuntu@22.04/edge"),
+    ],
+)
 def test_series_and_bases(given, base):
     assert bundles.base(given) == base
     loaded = bundle()
@@ -150,8 +158,10 @@ relations:
 
 def test_a_file_with_several_documents_and_an_included_file(tmp_path):
     (tmp_path / "policy.txt").write_text("allow\n")
-    (tmp_path / "bundle.yaml").write_text("applications: {a: {charm: ch:a, options: {p: 'include-file://policy.txt', q: 'include-base64://policy.txt'}}}\n"
-                                          "---\napplications: {a: {channel: edge}}\n")
+    (tmp_path / "bundle.yaml").write_text(
+        "applications: {a: {charm: ch:a, options: {p: 'include-file://policy.txt', q: 'include-base64://policy.txt'}}}\n"
+        "---\napplications: {a: {channel: edge}}\n"
+    )
     loaded = bundles.load(str(tmp_path))
     assert loaded["applications"]["a"] == {"charm": "ch:a", "channel": "edge", "options": {"p": "allow\n", "q": "YWxsb3cK"}}
 

@@ -63,10 +63,12 @@ def wait(readings, time=None, options=None, resume=None, every=10, **rules):
 
 
 SETTLED = full({"keystone": {"keystone/0": unit()}, "vault": {"vault/0": unit()}})
-LOCKED = full({
-    "keystone": {"keystone/0": unit("waiting", message="'certificates' awaiting server certificate data")},
-    "vault": {"vault/0": unit("blocked", message="Vault needs to be initialized")},
-})
+LOCKED = full(
+    {
+        "keystone": {"keystone/0": unit("waiting", message="'certificates' awaiting server certificate data")},
+        "vault": {"vault/0": unit("blocked", message="Vault needs to be initialized")},
+    }
+)
 BUSY = full({"keystone": {"keystone/0": unit("maintenance", "executing", "installing")}, "vault": {"vault/0": unit()}})
 BEFORE_VAULT = [
     {"application": "vault", "workload": ["blocked"], "matches": "needs to be initialized"},
@@ -96,7 +98,8 @@ def test_states_that_are_normal_before_vault():
     with pytest.raises(JujuFault) as error:
         wait([LOCKED], options={"wait_timeout": 60})
     assert error.value.result["held_up_by"] == {
-        "keystone/0": "waiting ('certificates' awaiting server certificate data)", "vault/0": "blocked (Vault needs to be initialized)",
+        "keystone/0": "waiting ('certificates' awaiting server certificate data)",
+        "vault/0": "blocked (Vault needs to be initialized)",
     }
     assert "juju show-status-log -m m" in str(error.value)
 
@@ -146,8 +149,11 @@ def test_failed_hooks_are_tried_again_so_many_times():
     answer, link, _ = wait([broken, broken, fine], resolve=[{"application": "*", "matches": "hook failed", "times": 1}])
     assert link.resolved == ["unit-rabbitmq-0"] and answer["resolved"] == ["rabbitmq/0"]
     with pytest.raises(JujuFault):
-        _, link, _ = wait([broken, full({"rabbitmq": {"rabbitmq/0": unit("maintenance")}}), broken], error_grace=30,
-                          resolve=[{"application": "rabbitmq", "matches": "hook failed", "times": 1}])
+        _, link, _ = wait(
+            [broken, full({"rabbitmq": {"rabbitmq/0": unit("maintenance")}}), broken],
+            error_grace=30,
+            resolve=[{"application": "rabbitmq", "matches": "hook failed", "times": 1}],
+        )
 
 
 def test_a_connection_that_drops_is_passed_over():

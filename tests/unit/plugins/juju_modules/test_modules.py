@@ -17,6 +17,7 @@ SECRET = "consumer:token:secret"
 
 # --- the client's command and files ---
 
+
 class FakeCommand(cli.Command):
     """Stands in for the juju command: keeps the client's files as the real one does, and what it was called with."""
 
@@ -58,12 +59,31 @@ def module(check_mode=False, **params):
     return SimpleNamespace(params=params, check_mode=check_mode, _diff=True)
 
 
-CLOUD = {"name": "maas-one", "state": "present", "type": "maas", "cloud_endpoint": "http://10.0.0.1:5240/MAAS/", "auth_types": ["oauth1"], "regions": {},
-         "ca_certificates": [], "config": {}}
+CLOUD = {
+    "name": "maas-one",
+    "state": "present",
+    "type": "maas",
+    "cloud_endpoint": "http://10.0.0.1:5240/MAAS/",
+    "auth_types": ["oauth1"],
+    "regions": {},
+    "ca_certificates": [],
+    "config": {},
+}
 CREDENTIAL = {"cloud": "maas-one", "name": "admin", "state": "present", "auth_type": "oauth1", "maas_oauth": SECRET, "attributes": {}, "owner": None}
-BOOTSTRAP = {"name": "maas-controller", "cloud": "maas-one", "region": None, "credential": "admin", "system_id": "abc", "placement": None,
-             "bootstrap_base": "ubuntu@22.04", "constraints": "tags=juju", "agent_version": None, "config": {"admin-secret": SECRET}, "retries": 1,
-             "answer_timeout": 0}
+BOOTSTRAP = {
+    "name": "maas-controller",
+    "cloud": "maas-one",
+    "region": None,
+    "credential": "admin",
+    "system_id": "abc",
+    "placement": None,
+    "bootstrap_base": "ubuntu@22.04",
+    "constraints": "tags=juju",
+    "agent_version": None,
+    "config": {"admin-secret": SECRET},
+    "retries": 1,
+    "answer_timeout": 0,
+}
 
 
 def test_a_cloud_on_the_client_check_run_again(tmp_path):
@@ -167,6 +187,7 @@ def test_the_command_of_another_major_is_refused(tmp_path):
 
 # --- actions ---
 
+
 class Actions:
     """A unit whose actions end as told; `lose` makes answers to the enqueueing get lost, after or before it took effect."""
 
@@ -198,8 +219,18 @@ class Actions:
         return {"results": [outcome]}
 
 
-ACTION = {"unit": "vault/leader", "action": "generate-root-ca", "params": {}, "secret_params": {}, "read_only": False, "unless_action": None,
-          "unless_status": None, "wait": True, "wait_timeout": 5, "wait_interval": 0.05}
+ACTION = {
+    "unit": "vault/leader",
+    "action": "generate-root-ca",
+    "params": {},
+    "secret_params": {},
+    "read_only": False,
+    "unless_action": None,
+    "unless_status": None,
+    "wait": True,
+    "wait_timeout": 5,
+    "wait_interval": 0.05,
+}
 DONE = {"status": "completed", "output": {"output": "PEM"}}
 
 
@@ -214,8 +245,14 @@ def test_check_mode_runs_no_action():
     assert actions.work(module(True, **ACTION), link)["changed"] and not link.started
 
 
-@pytest.mark.parametrize(("guard", "runs"), [({"status": "completed", "output": {"output": "BEGIN CERTIFICATE"}}, False),
-                                             ({"status": "completed", "output": {"output": ""}}, True), ({"status": "failed"}, True)])
+@pytest.mark.parametrize(
+    ("guard", "runs"),
+    [
+        ({"status": "completed", "output": {"output": "BEGIN CERTIFICATE"}}, False),
+        ({"status": "completed", "output": {"output": ""}}, True),
+        ({"status": "failed"}, True),
+    ],
+)
 def test_an_action_that_is_not_needed(guard, runs):
     link = Actions({"generate-root-ca": DONE, "get-root-ca": guard})
     rule = {"action": "get-root-ca", "params": {}, "results": {"output": "BEGIN CERT"}}
@@ -248,6 +285,7 @@ def test_an_action_that_does_not_end():
 
 
 # --- models ---
+
 
 class Controller:
     version, identity_tag = "3.6.25", "user-admin"
@@ -289,9 +327,22 @@ class Controller:
         return self.request(facade, request, params)
 
 
-MODEL = {"name": "openstack", "state": "present", "cloud": "maas-one", "region": None, "credential": "admin", "owner": None, "constraints": None,
-         "config": {"default-base": "ubuntu@22.04", "authorized-keys": "ssh-ed25519 AAAA"}, "destroy_storage": True, "force": False,
-         "accept_machine_loss": False, "wait": True, "wait_timeout": 10, "wait_interval": 1}
+MODEL = {
+    "name": "openstack",
+    "state": "present",
+    "cloud": "maas-one",
+    "region": None,
+    "credential": "admin",
+    "owner": None,
+    "constraints": None,
+    "config": {"default-base": "ubuntu@22.04", "authorized-keys": "ssh-ed25519 AAAA"},
+    "destroy_storage": True,
+    "force": False,
+    "accept_machine_loss": False,
+    "wait": True,
+    "wait_timeout": 10,
+    "wait_interval": 1,
+}
 
 
 def fake_time():
@@ -347,6 +398,7 @@ def test_force_is_refused_where_it_loses_machines():
 
 # --- charms ---
 
+
 def charm(name, subordinate=False, **ends):
     meta = {"name": name, "subordinate": subordinate}
     for role, relations in ends.items():
@@ -356,7 +408,8 @@ def charm(name, subordinate=False, **ends):
 
 def test_endpoints_that_are_not_named_are_found_or_ambiguous():
     known = {
-        "app": charm("app", requires={"db": "sql", "spare": "sql"}), "sql": charm("sql", provides={"db": "sql"}),
+        "app": charm("app", requires={"db": "sql", "spare": "sql"}),
+        "sql": charm("sql", provides={"db": "sql"}),
         "sub": charm("sub", requires={"host": "juju-info"}),
     }
     assert charms.resolve((("app", "db"), ("sql", None)), known) == (("app", "db"), ("sql", "db"))

@@ -199,19 +199,22 @@ def test_a_machine_that_was_removed_is_added_again():
     assert texts(made) == ["add machine 2 (tags=compute)", "add 1 unit of nova-compute on 2"]
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda b: b["relations"].append(["vault:nothing", "mysql:db-router"]), "vault has no endpoint nothing"),
-    (lambda b: b["relations"].append(["vault:certificates", "mysql:db-router"]), "do not fit"),
-    (lambda b: b["relations"].append(["vault", "nova-compute"]), "no endpoints of vault and nova-compute fit"),
-    (lambda b: b["applications"]["keystone"]["options"].update(bogus=1), "no option 'bogus'"),
-    (lambda b: b["applications"]["keystone"]["options"].update({"api-version": "three"}), "is not an int"),
-    (lambda b: b["applications"]["keystone"]["options"].update({"region": True}), "wants string"),
-    (lambda b: b["applications"]["keystone"].update(resources={"image": 3}), "no resource 'image'"),
-    (lambda b: b["applications"]["keystone"].update(bindings={"nowhere": "alpha"}), "no endpoint 'nowhere' to bind"),
-    (lambda b: b["applications"]["keystone-router"].update(num_units=1, to=["0"]), "is a subordinate"),
-    (lambda b: b["applications"]["keystone"].update(channel="nowhere/stable"), "no charm keystone in channel nowhere"),
-    (lambda b: b["applications"]["keystone"].update(charm="ch:unheard-of"), "no charm unheard-of"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda b: b["relations"].append(["vault:nothing", "mysql:db-router"]), "vault has no endpoint nothing"),
+        (lambda b: b["relations"].append(["vault:certificates", "mysql:db-router"]), "do not fit"),
+        (lambda b: b["relations"].append(["vault", "nova-compute"]), "no endpoints of vault and nova-compute fit"),
+        (lambda b: b["applications"]["keystone"]["options"].update(bogus=1), "no option 'bogus'"),
+        (lambda b: b["applications"]["keystone"]["options"].update({"api-version": "three"}), "is not an int"),
+        (lambda b: b["applications"]["keystone"]["options"].update({"region": True}), "wants string"),
+        (lambda b: b["applications"]["keystone"].update(resources={"image": 3}), "no resource 'image'"),
+        (lambda b: b["applications"]["keystone"].update(bindings={"nowhere": "alpha"}), "no endpoint 'nowhere' to bind"),
+        (lambda b: b["applications"]["keystone-router"].update(num_units=1, to=["0"]), "is a subordinate"),
+        (lambda b: b["applications"]["keystone"].update(channel="nowhere/stable"), "no charm keystone in channel nowhere"),
+        (lambda b: b["applications"]["keystone"].update(charm="ch:unheard-of"), "no charm unheard-of"),
+    ],
+)
 def test_what_charms_do_not_offer_is_found_before_the_first_change(change, words):
     world = fake.Model()
     with pytest.raises(BundleFault, match=words):
