@@ -34,7 +34,7 @@ options:
   sink_command:
     description:
       - A command that is given the keys as JSON on its standard input once the file is written, to hand them to a safe.
-      - When it fails the task fails, and the file stays.
+      - When it fails the task fails, the file stays, and the next run hands the keys over again, until the command has taken them.
     type: list
     elements: str
   remove_after_sink:
@@ -88,6 +88,7 @@ def sink(module, kept):
     code, out, err = module.run_command(command, data=json.dumps(kept.read()), binary_data=False)
     if code:
         raise VaultFault(f"the keys are in {kept.path}, and {command[0]} did not take them: it ended with {code}", rc=code, changed=True)
+    kept.settled()
     if module.params["remove_after_sink"]:
         os.unlink(kept.path)
 
@@ -96,10 +97,15 @@ def work(module):
     options = module.params
     kept = keys.KeysFile(options["keys_file"], options["keys_password"])
     unit = client.unit(options)
-    found = steps.initialize(unit, kept, options["key_shares"], options["key_threshold"], module.check_mode, options["require_keys"])
-    if found["changed"] and not module.check_mode and kept.exists():
-        sink(module, kept)
-    before = {"initialized": found["initialized"] and not (found["changed"] and not found["recovered"]), "keys_file": kept.path}
+    there = kept.exists()
+    found = steps.initialize(
+        unit, kept, options["key_shares"], options["key_threshold"], module.check_mode, options["require_keys"], owe=bool(options["sink_command"])
+    )
+    before = {"initialized": there or found["recovered"] or not found["changed"], "keys_file": kept.path}
+    if kept.owing() and options["sink_command"] and (kept.exists() or found["recovered"]):
+        found["changed"] = True
+        if not module.check_mode:
+            sink(module, kept)
     return {**found, "keys_file": kept.path, "diff": {"before": before, "after": {"initialized": True, "keys_file": kept.path}}}
 
 

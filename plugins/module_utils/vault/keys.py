@@ -25,6 +25,10 @@ HEADER = "$ANSIBLE_VAULT;1.1;AES256"
 ROUNDS = 10000
 
 
+class Locked(VaultFault):
+    """The keys are there; what opens them is not."""
+
+
 # --- ansible-vault's own format ---------------------------------------------------------------------------------------
 
 
@@ -66,7 +70,7 @@ def decrypt(text, password):
     make = _cipher()
     key, sign, nonce = _derive(password, salt)
     if not hmac.compare_digest(hmac.new(sign, sealed, hashlib.sha256).digest(), signature):
-        raise VaultFault("the keys file cannot be decrypted with the given password")
+        raise Locked("the keys file cannot be decrypted with the given password")
     decryptor = make(key, nonce).decryptor()
     data = decryptor.update(sealed) + decryptor.finalize()
     return data[: -data[-1]].decode()
@@ -106,6 +110,7 @@ class KeysFile:
         self.password = password
         self.new = f"{self.path}.new"
         self.marker = f"{self.path}.intent"
+        self.owed = f"{self.path}.owed"
 
     def exists(self):
         return os.path.exists(self.path)
@@ -124,7 +129,10 @@ class KeysFile:
         """The directory, for the user alone."""
         folder = os.path.dirname(self.path)
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if not os.path.isdir(folder):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                # A directory that is new must itself be found again after a power cut.
+                _sync_directory(os.path.dirname(folder))
             if stat.S_IMODE(os.stat(folder).st_mode) & 0o077:
                 os.chmod(folder, 0o700)
         except OSError as error:
@@ -153,7 +161,7 @@ class KeysFile:
             raise VaultFault(f"the keys file {path} cannot be read: {error.strerror}") from None
         if text.startswith("$ANSIBLE_VAULT;"):
             if not self.password:
-                raise VaultFault(f"the keys file {path} is encrypted: its password is needed in keys_password")
+                raise Locked(f"the keys file {path} is encrypted: its password is needed in keys_password")
             text = decrypt(text, self.password)
         try:
             content = json.loads(text)
@@ -172,18 +180,38 @@ class KeysFile:
     def read(self):
         return self._load(self.path)
 
-    def salvage(self):
-        """Finishes a save that broke before the rename. Whether there was one, and it was whole."""
+    def saved(self):
+        """Whether a save broke before the rename, and what it left is whole."""
         if self.exists() or not os.path.exists(self.new):
             return False
         try:
             self._load(self.new)
+        except Locked:
+            # Whether it is whole only its password tells. These may be the only keys: nobody must hear that they are lost.
+            raise
         except VaultFault:
             return False
+        return True
+
+    def salvage(self):
+        """Finishes such a save."""
         os.replace(self.new, self.path)
         _sync_directory(os.path.dirname(self.path))
         self.forget()
-        return True
+
+    def owe(self):
+        """Written before Vault is asked, when a command is to get the keys: until it has them, every run hands them over."""
+        try:
+            _write(self.owed, "\n")
+        except OSError as error:
+            raise VaultFault(f"nothing was asked of Vault: {self.owed} cannot be written: {error.strerror}") from None
+
+    def owing(self):
+        return os.path.exists(self.owed)
+
+    def settled(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.owed)
 
     def permissions(self):
         """Too much may be told about the file; never what is in it."""

@@ -27,13 +27,15 @@ STALE = (
 )
 
 
-def initialize(unit, keys, shares, threshold, check_mode=False, require_keys=True, now=time.time):
+def initialize(unit, keys, shares, threshold, check_mode=False, require_keys=True, now=time.time, owe=False):
     """{changed, initialized, recovered}. Keys go to the file and nowhere else."""
     words = {"address": unit.address, "path": keys.path, "marker": keys.marker}
     initialized = unit.initialized()
     if initialized:
         if not keys.exists():
-            if not check_mode and keys.salvage():
+            if keys.saved():
+                if not check_mode:
+                    keys.salvage()
                 return {"changed": True, "initialized": True, "recovered": True}
             if keys.intended() is not None:
                 raise VaultFault(LOST.format(**words))
@@ -48,11 +50,15 @@ def initialize(unit, keys, shares, threshold, check_mode=False, require_keys=Tru
         return {"changed": tightened, "initialized": True, "recovered": False}
     if keys.exists():
         raise VaultFault(STALE.format(**words))
+    if keys.saved():
+        raise VaultFault(STALE.format(**{**words, "path": keys.new}))
     if not 1 <= threshold <= shares or (shares > 1 and threshold < 2):
         raise VaultFault(f"{threshold} of {shares} keys is not a threshold that Vault takes: at least 2 when there is more than one share")
     if check_mode:
         return {"changed": True, "initialized": False, "recovered": False}
     keys.prepare()
+    if owe:
+        keys.owe()
     keys.intend({"vault_addr": unit.address, "shares": shares, "threshold": threshold, "started": int(now())})
     try:
         answer = unit.initialize(shares, threshold)

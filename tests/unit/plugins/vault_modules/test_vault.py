@@ -8,9 +8,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from ansible_collections.stratus.cloud.plugins.module_utils.vault import client, steps
 from ansible_collections.stratus.cloud.plugins.module_utils.vault import keys as keyfiles
-from ansible_collections.stratus.cloud.plugins.module_utils.vault import steps
 from ansible_collections.stratus.cloud.plugins.module_utils.vault.errors import Unreachable, VaultFault
+
+from tests.support.run_module import run_module
 
 
 class Vault:
@@ -132,6 +134,55 @@ def test_killed_at_every_step(tmp_path, monkeypatch):
             outcomes.add("lost")
         assert len(vault.asked) <= 1 or not vault.initialized() or len(vault.asked) == 1
     assert outcomes == {"kept", "lost"}
+
+
+def test_keys_that_were_written_and_not_put_in_place(kept):
+    """The file of a run that ended before the rename may be the only one: check mode knows it, and no password is no loss."""
+    vault = Vault()
+    kept.password = "pass phrase"
+    steps.initialize(vault, kept, 1, 1)
+    Path(kept.path).rename(kept.new)
+    kept.intend({})
+    assert steps.initialize(vault, kept, 1, 1, check_mode=True) == {"changed": True, "initialized": True, "recovered": True}
+    assert not kept.exists()
+    for wrong in (None, "other"):
+        kept.password = wrong
+        with pytest.raises(VaultFault, match="password"):
+            steps.initialize(vault, kept, 1, 1)
+    # Nor are they overwritten by those of another Vault.
+    kept.password = "pass phrase"
+    with pytest.raises(VaultFault, match="holds the keys of another one"):
+        steps.initialize(Vault(), kept, 1, 1)
+    assert steps.initialize(vault, kept, 1, 1)["recovered"] and kept.read()["root_token"] == vault.made["root_token"]
+
+
+SINK = """#!/bin/sh
+# Stands for a safe: takes what it is given, when it is open.
+test -e "$1/open" || { cat; exit 3; }
+cat > "$1/taken"
+"""
+
+
+def test_a_command_gets_the_keys_until_it_has_taken_them(tmp_path, monkeypatch):
+    vault = Vault()
+    monkeypatch.setattr(client, "unit", lambda options: vault)
+    command = tmp_path / "sink"
+    command.write_text(SINK)
+    command.chmod(0o755)
+    keys = tmp_path / "private" / "keys.json"
+    options = {"vault_addr": vault.address, "keys_file": str(keys), "sink_command": [str(command), str(tmp_path)], "key_shares": 1, "key_threshold": 1}
+    first = run_module("vault_init", options, tmp_path)
+    assert first.failed and "did not take them" in first["msg"] and keys.exists()
+    assert run_module("vault_init", options, tmp_path, check=True)["changed"]
+    (tmp_path / "open").touch()
+    # A run that was killed before the command looks the same to the next one.
+    second = run_module("vault_init", options, tmp_path)
+    assert second["changed"] and second["diff"]["before"]["initialized"]
+    assert json.loads((tmp_path / "taken").read_text()) == json.loads(keys.read_text())
+    assert not run_module("vault_init", options, tmp_path)["changed"] and len(vault.asked) == 1
+    assert sorted(path.name for path in keys.parent.iterdir()) == ["keys.json"]
+    for answer in (first, second):
+        assert not [secret for secret in secrets(vault) if secret in answer.text]
 
 
 def test_an_answer_that_was_lost_is_explained(kept):
