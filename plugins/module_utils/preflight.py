@@ -108,7 +108,7 @@ def _network(text):
 
 
 def _version(text) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", str(text).split("/")[0]))
+    return tuple(int(part) for part in re.findall(r"\d+", str(text).split("/", maxsplit=1)[0]))
 
 
 def required(site: Site) -> Iterator[dict]:
@@ -309,7 +309,7 @@ def versions(site: Site) -> Iterator[dict]:
         name, channel = f"{product}_channel", site.get(f"{product}_channel")
         if not channel or PLACEHOLDER in str(channel):
             continue
-        track = str(channel).split("/")[0]
+        track = str(channel).split("/", maxsplit=1)[0]
         refused = [
             bad
             for bad in matrix.get("known_bad", [])
@@ -320,7 +320,7 @@ def versions(site: Site) -> Iterator[dict]:
             yield problem(check, name, channel, refused[0]["reason"], refused[0]["remedy"])
         elif track not in known:
             yield problem(check, name, channel, f"this release of {product} is not known to work", f"use one of {', '.join(known)}, as in {known[-1]}/stable")
-    release = matrix.get("maas", {}).get(str(site.get("maas_channel") or "").split("/")[0])
+    release = matrix.get("maas", {}).get(str(site.get("maas_channel") or "").split("/", maxsplit=1)[0])
     wanted, controller = site.get("postgres_version"), site.controller
     packaged = matrix.get("postgres", {}).get("packaged", {}).get(controller.get("codename"))
     if wanted and str(wanted).isdigit() is False:
@@ -336,7 +336,7 @@ def versions(site: Site) -> Iterator[dict]:
         remedy = f"use a system that packages {release['postgres']} (Ubuntu 24.04), set postgres_version, or choose an older maas_channel"
         yield problem(check, "postgres_version", actual, f"MAAS {site.get('maas_channel')} needs PostgreSQL {release['postgres']} or later", remedy)
     channel = site.get("lxd_channel")
-    if channel and "lxd" in matrix and str(channel).split("/")[0] not in matrix["lxd"]["supported"]:
+    if channel and "lxd" in matrix and str(channel).split("/", maxsplit=1)[0] not in matrix["lxd"]["supported"]:
         yield problem(check, "lxd_channel", channel, "MAAS does not support this release of LXD", f"use {matrix['lxd']['channel']}")
 
 

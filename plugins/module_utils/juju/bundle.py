@@ -14,8 +14,8 @@ import math
 import os
 import re
 
-import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import constraints as limits
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import yamls
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault
 
 SERIES = {"focal": "20.04", "jammy": "22.04", "noble": "24.04", "bionic": "18.04", "resolute": "26.04"}
@@ -75,8 +75,8 @@ MERGED = ("options", "annotations", "resources", "storage", "devices", "bindings
 
 def _documents(source, where):
     try:
-        found = [part for part in yaml.safe_load_all(source) if part is not None]
-    except yaml.YAMLError as error:
+        found = [part for part in yamls.load_all(source) if part is not None]
+    except yamls.Malformed as error:
         raise BundleFault(f"{where} is not readable YAML: {' '.join(str(error).split())}") from None
     for part in found:
         if not isinstance(part, dict):
@@ -240,7 +240,7 @@ def placements(application):
     given = application.get("to") or []
     given = [given] if isinstance(given, (str, int)) else given
     places = [place(item) for item in given] or [{"container": None, "new": True}]
-    places = (places + [dict(places[-1]) for _ in range(count)])[:count]
+    places = (places + [dict(places[-1]) for dummy in range(count)])[:count]
     seen = {}
     for where in places:
         # An application without a unit number stands for its next unit.
@@ -254,7 +254,7 @@ def placements(application):
 
 def endpoint(text):
     """('keystone', 'shared-db'), or ('keystone', None)."""
-    name, _, end = str(text).partition(":")
+    name, dummy, end = str(text).partition(":")
     return name, end or None
 
 

@@ -76,7 +76,7 @@ def desired_application(options, present):
     if found:
         raise BundleFault(found)
     wanted = bundles.normal({"applications": {name: {**given, "to": []}}})
-    wanted["applications"][name]["placements"] = (places + [dict((places or [{"container": None, "new": True}])[-1]) for _ in range(count)])[:count]
+    wanted["applications"][name]["placements"] = (places + [dict((places or [{"container": None, "new": True}])[-1]) for dummy in range(count)])[:count]
     return wanted
 
 

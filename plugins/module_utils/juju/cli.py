@@ -12,7 +12,7 @@ import secrets
 import socket
 import ssl
 
-import yaml
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import yamls
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
 
 OPTIONS = {
@@ -29,10 +29,10 @@ def store(directory, name):
     """One of the client's files as a dictionary; empty when there is none."""
     try:
         with open(os.path.join(directory, f"{name}.yaml"), encoding="utf-8") as stream:
-            return yaml.safe_load(stream) or {}
+            return yamls.load(stream) or {}
     except FileNotFoundError:
         return {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, yamls.Malformed) as error:
         raise JujuFault(f"the juju client's {name}.yaml cannot be read: {' '.join(str(error).split())}") from None
 
 
@@ -60,7 +60,7 @@ def controller(directory, name=None):
 def answers(about, timeout=5):
     """Whether something with the controller's own certificate listens at one of its addresses."""
     for endpoint in about["endpoint"]:
-        host, _, port = endpoint.rpartition(":")
+        host, dummy, port = endpoint.rpartition(":")
         try:
             context = ssl.create_default_context(cadata=about["ca_cert"] or None)
             # The certificate is for names of Juju's own; the authority is the controller's alone.
@@ -116,7 +116,7 @@ def private_file(content, ending=".yaml"):
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=True))
+            stream.write(content if isinstance(content, str) else yamls.dump(content))
         yield path
     finally:
         with contextlib.suppress(FileNotFoundError):

@@ -147,7 +147,7 @@ class Client:
         # The library would open a lost connection anew by itself and leave whoever waits for an answer waiting for ever.
         connection.reconnect = _stay_lost
         version = str((connection.info or {}).get("server-version", ""))
-        if version.split(".")[0] != str(MAJOR):
+        if version.split(".", maxsplit=1)[0] != str(MAJOR):
             await connection.close()
             raise JujuFault(f"the controller runs Juju {version or 'of an unknown version'}, and this collection speaks to Juju {MAJOR} only")
         return connection

@@ -9,8 +9,8 @@ from __future__ import annotations
 class JujuFault(Exception):
     """A fault with a sentence for the operator; `result` goes into the module's answer."""
 
-    def __init__(self, message, /, **result):
-        super().__init__(message)
+    def __init__(self, sentence, /, **result):
+        super().__init__(sentence)
         self.result = result
 
 
@@ -21,8 +21,8 @@ class ConnectionLost(JujuFault):
 class Refused(JujuFault):
     """The controller answered with an error. `code` is its own name for it ('not found', 'already exists', ...)."""
 
-    def __init__(self, message, code=None, /, **result):
-        super().__init__(message, **result)
+    def __init__(self, sentence, code=None, /, **result):
+        super().__init__(sentence, **result)
         self.code = code or ""
 
     @property

@@ -27,7 +27,7 @@ def as_base(text):
     """'ubuntu@22.04/stable' as the wire has it."""
     if not text:
         return None
-    name, _, channel = text.partition("@")
+    name, dummy, channel = text.partition("@")
     return {"name": name, "channel": channel}
 
 

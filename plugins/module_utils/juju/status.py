@@ -22,7 +22,7 @@ def _base(given):
 
 
 def unit_order(name):
-    application, _, number = name.rpartition("/")
+    application, dummy, number = name.rpartition("/")
     return application, int(number) if number.isdigit() else 0
 
 
