@@ -13,7 +13,7 @@ description:
   - The bundle's machines are matched by an annotation on the model's machines (C(stratus-bundle-machine)), by O(machine_map), or by the
     units that stand on them, and are never asked for twice.
   - What is wrong with the bundle is found before the first change; everything that is wrong is told together.
-  - Applications, units, relations and options of the model that the bundle does not name are left alone and reported.
+  - Applications, units, relations and options of the model that the bundle does not name are left alone and reported; O(prune) removes the applications.
 version_added: "0.1.0"
 author:
   - The stratus.cloud developers (@stratus-cloud)
@@ -32,6 +32,12 @@ options:
     description: For machines of the bundle the C(system_id) of the MAAS machine to take, by the bundle's number. The others are left to Juju and MAAS.
     type: dict
     default: {}
+  prune:
+    description:
+      - Whether applications of the model that the bundle does not name are removed, after all other steps.
+      - Their storage is kept. Juju gives machines back that hold nothing any more.
+    type: bool
+    default: false
   apply_timeout:
     description: Seconds within which the steps must have been carried out. Charms settle later; see M(stratus.cloud.juju_wait).
     type: float
@@ -103,7 +109,7 @@ def work(module, client):
     # In check mode a model that is not there yet would have been made by now.
     expected = module.check_mode and client.find_model(options["model"]) is None
     actual = dict(model.EMPTY) if expected else model.read(client, desired)
-    job = apply.Application(client, desired, options["machine_map"], options["apply_timeout"])
+    job = apply.Application(client, desired, options["machine_map"], options["apply_timeout"], prune=options["prune"])
     if module.check_mode:
         made = job.plan(actual)
         if actual.get("model"):
@@ -129,6 +135,7 @@ def main():
             "bundle": {"type": "raw", "required": True},
             "overlays": {"type": "list", "elements": "raw", "default": []},
             "machine_map": {"type": "dict", "default": {}},
+            "prune": {"type": "bool", "default": False},
             "apply_timeout": {"type": "float", "default": 1800},
         }
     )

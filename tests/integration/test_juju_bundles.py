@@ -157,6 +157,32 @@ def test_changed_and_applied_again(lab):
         assert found["units"]["glance/1"][0].startswith("4/lxd/")
 
 
+def test_pruned_to_what_the_bundle_names(lab):
+    content = bundle.load(str(BUNDLES["thesis-jammy-2023.1"]))
+    lab.call(lab.model, "openstack")
+    with connect(lab) as link:
+        run(link, bundle.normal(content))
+        lab.call(lab.settle)
+        before = picture(link)
+        less = bundle.load(content, [{"applications": {"openstack-dashboard": None, "dashboard-mysql-router": None}}])
+        less["machines"].pop("8")
+        desired = bundle.normal(less)
+        assert planned(link, desired)["steps"] == [] and planned(link, desired)["unnamed"] == ["dashboard-mysql-router", "openstack-dashboard"]
+        job = apply.Application(link, desired, prune=True)
+        assert texts(job.apply(model.read(link, desired))) == [
+            "remove dashboard-mysql-router with 1 unit, which the bundle does not name",
+            "remove openstack-dashboard with 1 unit, which the bundle does not name",
+        ]
+        again = apply.Application(link, desired, prune=True)
+        assert again.plan(model.read(link, desired))["steps"] == [], "what is on its way out is not removed twice"
+        lab.call(lab.settle)
+        after = picture(link)
+        assert set(before["applications"]) - set(after["applications"]) == {"dashboard-mysql-router", "openstack-dashboard"}
+        # Juju gives a machine back with its only unit; nothing else goes.
+        gone = set(before["machines"]) - set(after["machines"])
+        assert gone == {before["units"]["openstack-dashboard/0"][0]} | {name for name in before["machines"] if name.startswith("8")}
+
+
 @pytest.mark.parametrize("name", BUNDLES)
 def test_the_official_client_agrees(lab, name):
     """libjuju deploys the same bundle by itself; both models must be the same."""

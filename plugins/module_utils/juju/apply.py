@@ -17,8 +17,9 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import B
 class Application:
     """One bundle brought to one model."""
 
-    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic, own_machines=False):
+    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic, own_machines=False, prune=False):
         self.client, self.desired, self.machine_map, self.own_machines = client, desired, machine_map, own_machines
+        self.prune = prune
         self.deadline = clock() + timeout
         self.timeout, self.clock = timeout, clock
         self.done = []
@@ -28,7 +29,7 @@ class Application:
 
     def plan(self, actual):
         """The plan, made with as much as is known about the charms without changing anything."""
-        made = plans.make(self.desired, actual, self.machine_map, own_machines=self.own_machines)
+        made = plans.make(self.desired, actual, self.machine_map, own_machines=self.own_machines, prune=self.prune)
         if not made["steps"]:
             return made
         known = {}
@@ -40,7 +41,7 @@ class Application:
             elif about and about.get("charm") and ":" in about["charm"]:
                 known[name] = self._info(about["charm"])
         offers.check(self.desired, known)
-        return plans.make(self.desired, actual, self.machine_map, known, self.own_machines)
+        return plans.make(self.desired, actual, self.machine_map, known, self.own_machines, self.prune)
 
     def _info(self, url):
         if url not in self._infos:
@@ -109,7 +110,7 @@ class Application:
                     known[name] = self._info(about["charm"])
             offers.check(self.desired, known)
             # The same steps, with the endpoints that the bundle left open.
-            steps = plan["steps"] = plans.make(self.desired, actual, self.machine_map, known, self.own_machines)["steps"]
+            steps = plan["steps"] = plans.make(self.desired, actual, self.machine_map, known, self.own_machines, self.prune)["steps"]
         machines = dict(plan["machines"])
         known_machines = {name for name in actual["machines"] if "/" not in name}
         for step in steps:
@@ -225,3 +226,6 @@ class Application:
     def _do_annotate(self, step, machines, known):
         name = machines[step["name"]] if step["kind"] == "machine" else step["name"]
         models.annotate(self.client, {models.tag(step["kind"], name): step["annotations"]})
+
+    def _do_remove(self, step, machines, known):
+        models.remove_application(self.client, step["application"])

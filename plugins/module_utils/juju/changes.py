@@ -158,13 +158,7 @@ def application_absent(module, client):
     if module.check_mode:
         return answer
     if alive or options["force"]:
-        asked = {
-            "application-tag": f"application-{name}",
-            "destroy-storage": options["destroy_storage"],
-            "force": options["force"],
-            "max-wait": 0 if options["force"] else None,
-        }
-        client.call("Application", "DestroyApplication", {"applications": [asked]}, repeat=True)
+        models.remove_application(client, name, options["destroy_storage"], options["force"])
         answer["changed"] = True
     if options["wait"]:
         gone = f"the end of application {name}"

@@ -341,6 +341,16 @@ def mark_machine(client, name, machine):
     annotate(client, {f"machine-{machine}": {MARK: name}, f"model-{client.uuid()}": {INTENT: ""}})
 
 
+def remove_application(client, name, destroy_storage=False, force=False):
+    asked = {"application-tag": tag("application", name), "destroy-storage": destroy_storage, "force": force, "max-wait": 0 if force else None}
+    try:
+        client.call("Application", "DestroyApplication", {"applications": [asked]}, repeat=True)
+    except Refused as error:
+        # Gone meanwhile, or by a request whose answer was lost.
+        if not error.absent:
+            raise
+
+
 def remove_machine(client, machine, force=False, keep=False):
     client.call("MachineManager", "DestroyMachineWithParams", {"machine-tags": [tag("machine", machine)], "force": force, "keep": keep})
 

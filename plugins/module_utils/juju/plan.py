@@ -345,10 +345,11 @@ def _related(pair, actual, charms):
     return False, pair
 
 
-def make(desired, actual, machine_map=None, charms=None, own_machines=False):
-    """{steps, notes, machines}; BundleFault when the two cannot be brought together.
+def make(desired, actual, machine_map=None, charms=None, own_machines=False, prune=False):
+    """{steps, notes, machines, unnamed}; BundleFault when the two cannot be brought together.
 
-    With `own_machines` placements name the model's machines, not a bundle's.
+    With `own_machines` placements name the model's machines, not a bundle's. With `prune` applications that the bundle does
+    not name are removed, last of all.
     """
     charms = charms or {}
     if own_machines:
@@ -357,7 +358,7 @@ def make(desired, actual, machine_map=None, charms=None, own_machines=False):
         mapping, fresh, found = match_machines(desired, actual, machine_map)
     machine_map = {str(key): value for key, value in (machine_map or {}).items()}
     notes = []
-    steps = {"charms": [], "machines": [], "deploys": [], "changes": [], "units": [], "relations": [], "exposure": [], "annotations": []}
+    steps = {"charms": [], "machines": [], "deploys": [], "changes": [], "units": [], "relations": [], "exposure": [], "annotations": [], "removals": []}
     for name, wanted in desired["machines"].items():
         if name in fresh:
             machine = fresh[name]
@@ -412,8 +413,15 @@ def make(desired, actual, machine_map=None, charms=None, own_machines=False):
     if found:
         raise BundleFault(found)
     extra = sorted(set(actual["applications"]) - set(desired["applications"]))
-    if extra:
+    if extra and not prune:
         notes.append(f"the model also has {', '.join(extra)}, which the bundle does not name: left alone")
+    for name in extra if prune else ():
+        if actual["applications"][name].get("life", "alive") == "alive":
+            count = len(actual["applications"][name].get("units") or [])
+            text = f"remove {name} with {count} unit{'' if count == 1 else 's'}, which the bundle does not name"
+            steps["removals"].append({"action": "remove", "application": name, "text": text})
+        else:
+            notes.append(f"{name}, which the bundle does not name, is being removed from the model")
     return {"steps": _numbered(steps), "notes": notes, "machines": mapping, "unnamed": extra}
 
 
@@ -436,7 +444,7 @@ def _numbered(groups):
         if key not in charms:
             charms.add(key)
             ordered.append(step)
-    for group in ("machines", "deploys", "changes", "units", "relations", "exposure", "annotations"):
+    for group in ("machines", "deploys", "changes", "units", "relations", "exposure", "annotations", "removals"):
         ordered += groups[group]
     for number, step in enumerate(ordered, 1):
         step["number"] = number

@@ -145,6 +145,17 @@ class Model:
         self.relations.append(ends)
         return {}
 
+    def Application_DestroyApplication(self, params):
+        for item in params["applications"]:
+            name = item["application-tag"].removeprefix("application-")
+            if name not in self.applications:
+                raise Refused(f"application {name} not found", "not found")
+            assert not item["destroy-storage"] and not item["force"]
+            del self.applications[name]
+            self.units = {unit: about for unit, about in self.units.items() if about["application"] != name}
+            self.relations = [ends for ends in self.relations if name not in {end.split(":")[0] for end in ends}]
+        return {"results": [{}]}
+
     def Application_Expose(self, params):
         self.applications[params["application"]]["exposed"] = True
         return {}

@@ -182,6 +182,20 @@ def test_what_the_bundle_does_not_name_is_left_and_told():
     assert any("also has vault" in note for note in made["notes"])
 
 
+def test_what_the_bundle_does_not_name_is_removed_when_asked():
+    wanted = desired(lambda loaded: (loaded["applications"].pop("vault"), loaded["relations"].pop()))
+    for breaks in ({}, {"breaks": {1}}, {"breaks": {1}, "before": True}):
+        world = fake.Model()
+        run(world)
+        link = fake.Client(world, **breaks)
+        job = apply.Application(link, wanted, prune=True)
+        made = job.apply(model.read(link, wanted))
+        assert texts(made) == ["remove vault with 1 unit, which the bundle does not name"] and made["unnamed"] == ["vault"]
+        assert "vault" not in world.applications and len(world.machines) == 3
+        again = apply.Application(link, wanted, prune=True).plan(model.read(link, wanted))
+        assert again["steps"] == [] and again["unnamed"] == [] and not [note for note in again["notes"] if "vault" in note]
+
+
 def test_a_unit_that_was_moved_is_left_and_told():
     world = fake.Model()
     run(world)
