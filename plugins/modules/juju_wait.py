@@ -155,7 +155,7 @@ failed_units:
   returned: on failure
   type: dict
 held_up_by:
-  description: Units that hold up the wait, with their state.
+  description: Units that hold up the wait, with their state, and for how long it has lasted by the clock of the controller.
   returned: on failure
   type: dict
 resolved:

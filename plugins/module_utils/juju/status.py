@@ -5,12 +5,23 @@
 
 from __future__ import annotations
 
+import datetime
+
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import Refused
 
 
 def _detail(status):
     status = status or {}
     return {"status": status.get("status") or "", "message": status.get("info") or "", "since": status.get("since") or ""}
+
+
+def lasted(since, now):
+    """Seconds between two dates of the controller, by its own clock; None when it did not tell both."""
+    try:
+        began, ended = (datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00")) for text in (since, now))
+        return max(0.0, (ended - began).total_seconds())
+    except (TypeError, ValueError):
+        return None
 
 
 def _base(given):
@@ -80,7 +91,7 @@ def _machines(found, given, parent=None):
 
 
 def simplify(full):
-    """{model, machines, applications, units, relations}, each by name, containers and subordinates beside the rest."""
+    """{model, read, machines, applications, units, relations}, each by name, containers and subordinates beside the rest."""
     machines, units, applications = {}, {}, {}
     _machines(machines, full.get("machines"))
     for name, given in (full.get("applications") or {}).items():
@@ -131,6 +142,7 @@ def simplify(full):
     }
     return {
         "model": model,
+        "read": full.get("controller-timestamp") or "",
         "machines": {name: machines[name] for name in sorted(machines, key=machine_order)},
         "applications": {name: applications[name] for name in sorted(applications)},
         "units": {name: units[name] for name in sorted(units, key=unit_order)},

@@ -86,12 +86,30 @@ def _names(watch):
     return sorted(watch.found) or [ALL]
 
 
+def _lasting(watch, names):
+    """{unit: seconds that it has been in its state}, the longest first, as far as the controller tells."""
+    found = {}
+    for name in names:
+        unit = watch.status["units"][name]
+        # A unit at work has changed its agent's state last; any other is held up by its workload's.
+        since = unit["agent_since"] if unit["workload"] == "active" else unit["workload_since"]
+        seconds = statuses.lasted(since, watch.status["read"])
+        if seconds is not None:
+            found[name] = seconds
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _held(watch):
+    return {unit: text for about in watch.found.values() for unit, text in about["units"].items()}
+
+
 def _answer(watch, outcome, client):
     """What is returned in every case."""
-    failed, held = {}, {}
+    failed, held = {}, _held(watch)
     for about in watch.found.values():
         failed.update(about["failed"])
-        held.update(about["units"])
+    for unit, seconds in _lasting(watch, held).items():
+        held[unit] += f" for {waiter.duration(seconds)}"
     return {
         "applications": {name: about["text"] for name, about in watch.found.items()},
         "pending": sorted(name for name, about in watch.found.items() if about["verdict"] != expect.DONE),
@@ -104,11 +122,15 @@ def _answer(watch, outcome, client):
     }
 
 
-def _remedy(watch, model):
-    units = [unit for about in watch.found.values() for unit in (*about["failed"], *about["units"])]
+def _remedy(watch, model, limit=5):
+    lasting = _lasting(watch, _held(watch))
+    units = [unit for about in watch.found.values() for unit in about["failed"]] + [*lasting, *_held(watch)]
     if not units:
         return f"Look further with: juju status -m {model}"
-    return f"Look further with: juju show-status-log -m {model} {units[0]}; juju debug-log -m {model} --replay --include {units[0]}"
+    long = ", ".join(f"{unit} for {waiter.duration(seconds)}" for unit, seconds in list(lasting.items())[:limit])
+    return (f"In that state: {long}. " if long else "") + (
+        f"Look further with: juju show-status-log -m {model} {units[0]}; juju debug-log -m {model} --replay --include {units[0]}"
+    )
 
 
 def work(module, client, clock=time.monotonic, sleep=time.sleep):

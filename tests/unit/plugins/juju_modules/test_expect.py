@@ -156,6 +156,24 @@ def test_failed_hooks_are_tried_again_so_many_times():
         )
 
 
+def test_a_failure_says_who_holds_it_up_for_how_long_and_where_to_look():
+    def at(minutes):
+        return f"2026-01-01T10:{minutes:02d}:00.123456789Z"
+
+    reading = full(
+        {"keystone": {"keystone/0": unit("waiting", message="database")}, "vault": {"vault/0": unit("blocked", message="sealed")}, "a": {"a/0": unit()}}
+    )
+    reading["controller-timestamp"] = at(30)
+    for name, minutes in (("keystone", 25), ("vault", 4)):
+        reading["applications"][name]["units"][f"{name}/0"]["workload-status"]["since"] = at(minutes)
+    with pytest.raises(JujuFault) as error:
+        wait([reading], options={"wait_timeout": 30})
+    assert error.value.result["held_up_by"] == {"keystone/0": "waiting (database) for 05:00", "vault/0": "blocked (sealed) for 26:00"}
+    text = str(error.value)
+    assert "vault is 0/1; vault/0 blocked (sealed)" in text and "In that state: vault/0 for 26:00, keystone/0 for 05:00. " in text
+    assert text.endswith("Look further with: juju show-status-log -m m vault/0; juju debug-log -m m --replay --include vault/0")
+
+
 def test_a_connection_that_drops_is_passed_over():
     answer, _, _ = wait([ConnectionLost("gone"), BUSY, ConnectionLost("gone"), SETTLED])
     assert answer["pending"] == []
