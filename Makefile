@@ -8,7 +8,9 @@ INVENTORY ?= inventories/lab
 LINK := $(VENV)/collections/ansible_collections/stratus/cloud
 # The tools of the checkout come first, and Python's own notices stay out of an operator's sight.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiled Python is kept, away from the sources: without it every module call compiles its libraries anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
 .PHONY: help venv demo test lint unit sanity contract integration lab-up lab-status lab-down build live bench clean
 
