@@ -90,7 +90,7 @@ class Pace:
 
     def next(self, left, expected=None):
         """The pause before the next poll; ``left`` till the deadline, ``expected`` seconds till something is due, if known."""
-        pause = self.now
+        pause = min(self.now, self.bound)
         self.now = min(self.now * self.growth, self.bound)
         if expected is not None and expected >= 0:
             # Sleep towards the expected end, then look often around it.
@@ -119,6 +119,7 @@ class Waiter:
         elapsed=0.0,
         slice_seconds=None,
         expected=None,
+        bound=None,
         remedy="",
     ):
         """
@@ -128,6 +129,7 @@ class Waiter:
         ``fail_fast``: end with the first failure; otherwise wait for the rest and then tell.
         ``elapsed``, ``slice_seconds``: a long wait may be run in slices; the deadline counts from the first one.
         ``expected(names)``: seconds till the next of them is due, or None.
+        ``bound(names)``: the longest pause while these are pending, where ``interval`` is not it.
         """
         self.timeout = float(timeout)
         self.successes = max(1, int(successes))
@@ -144,6 +146,7 @@ class Waiter:
         self.elapsed_before = float(elapsed)
         self.slice_seconds = slice_seconds
         self.expected = expected
+        self.bound = bound
         self.remedy = remedy
 
     def run(self, names, poll, judge, known=None):
@@ -186,6 +189,8 @@ class Waiter:
             # Something is nearly there and only has to be seen again: no reason to let it wait.
             if any(streak[name] for name in outcome.pending):
                 self.pace.changed()
+            if self.bound:
+                self.pace.bound = max(0.01, self.bound(outcome.pending))
             self.sleep(self.pace.next(max(0.0, left), self.expected(outcome.pending) if self.expected else None))
 
     def _poll(self, poll, outcome):

@@ -48,8 +48,8 @@ options:
     default: fail
   details:
     description:
-      - Read every machine once more when it has arrived. Otherwise, of more than 20 machines that arrive at the same moment
-        RV(machines) may tell the hardware as it was known before the wait; their status is always right.
+      - Read every machine once more when it has arrived. Otherwise, of more than 20 machines that arrive at the same moment,
+        and of sets of more than 500, RV(machines) may tell the hardware as it was known before the wait; their status is always right.
     type: bool
     default: false
   stuck_after:

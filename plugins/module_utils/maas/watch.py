@@ -10,11 +10,15 @@ whatever the number of machines. So, for the whole set:
 - when events say that machines have arrived, the region is asked which of these are *not* in that status: the answer is
   empty as a rule, and costs the same for one and for five hundred. A few are simply read, which tells more. Neither happens
   more often than ``interval``, unless few are waited for or all of them have rung;
-- machines that arrived are read for their details in small batches while others are still waited for, and at the end;
+- machines that arrived are read for their details in small batches while others are still waited for, and at the end; of
+  a set of more than five hundred only when somebody asked for them;
 - now and then a read of all pending ids, filtered by ``not_status`` so that only those that left come back, for events that
   were lost or whose text is not understood;
-- rarely an unfiltered read of the machines that showed no sign of life, fifty at most: a deleted machine is in no filtered
-  answer and in no event.
+- rarely an unfiltered read of the machines that showed no sign of life, twenty at most: a deleted machine is in no filtered
+  answer and in no event, but it delays nobody while others are still under way.
+
+The more are pending, the longer a pause may be without anybody noticing: a region starts and hears machines one after the
+other, so that a thousand never arrive within the same ten seconds, and the first to arrive makes the pauses short again.
 """
 
 from __future__ import annotations
@@ -35,6 +39,10 @@ EVENT_LIMIT = 1000
 ID_LIMIT = 500
 # So many machines are read without a second thought: half a second of a region.
 FEW = 20
+# The bell is cheap: this pause keeps the reaction short, whatever the interval of the reads is.
+BELL = 1.5
+# Pending machines for each second of a pause: a region needs over 0.1 s to start one, so their ends are ten times that far apart.
+PER_SECOND = 100
 VANISHED = "vanished"
 ABSENT = "absent"
 # Script results that count as a failure: failed, timed out, aborted, degraded, and failures to install or to apply.
@@ -56,6 +64,7 @@ class Watch:
         self.status = {}  # system_id -> status
         self.names = {}  # system_id -> what people call it
         self.machines = {}  # system_id -> summary of the machine as last read
+        self.details = False  # somebody asked for the details of all of them
         self.wanted = {}  # name -> None: names that no machine has yet
         self.last_event = None
         self.rung = {}  # system_id -> status that an event told, or None when its text was not understood
@@ -129,13 +138,17 @@ class Watch:
             pending = self.pending()
             if pending and (not bell or now >= self.next_sweep):
                 self._sweep(pending)
-                self.next_sweep = self.clock() + (self.sweep if bell else self.interval)
+                self.next_sweep = self.clock() + (self._gap(pending) if bell else self.interval)
             pending = self.pending()
             self._look_for_silent(pending)
-            if self.stale and pending and now >= self.next_details:
+            if self.stale and pending and now >= self.next_details and (self.details or len(self.status) <= ID_LIMIT):
                 self._read(sorted(self.stale)[: self.rest])
                 self.next_details = self.clock() + self.interval
         return {self.names[system_id]: status for system_id, status in self.status.items() if before.get(system_id) != status}
+
+    def _gap(self, pending):
+        """A sweep that takes twice the requests comes half as often."""
+        return self.sweep * max(1, -(-len(pending) // ID_LIMIT))
 
     def _appear(self):
         for name, machine in lookup(self.client, list(self.wanted), summary).items():
@@ -197,9 +210,9 @@ class Watch:
             self.stale.add(system_id)
         return None
 
-    def finish(self, details=False):
+    def finish(self):
         """Read what is not read yet, unless that would take the region long and nobody asked for it."""
-        if self.stale and (details or len(self.stale) <= FEW):
+        if self.stale and (self.details or len(self.stale) <= FEW):
             with suppress(Unreachable):
                 self._read(sorted(self.stale))
 
@@ -223,8 +236,8 @@ class Watch:
             return
         silent = sorted((system_id for system_id in pending if now - self.alive[system_id] >= self.silence), key=self.alive.get)
         if silent:
-            self.next_silent = now + self.sweep
-            self._read(silent[: self.rest])
+            self.next_silent = now + self._gap(pending)
+            self._read(silent[:FEW])
 
 
 def failures_for(goal):
@@ -341,10 +354,11 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
         judge.since[name] = (status, clock() - age)
     names = [watch.names[system_id] for system_id in watch.names] + list(watch.wanted)
     options = {"rng": rng} if rng else {}
+    watch.details = bool(params.get("details"))
     waiter = Waiter(
         params["wait_timeout"],
-        # The bell is cheap: a second and a half keeps the reaction short whatever the interval of the reads is.
-        interval=min(1.5, params["wait_interval"]),
+        interval=min(BELL, params["wait_interval"]),
+        bound=lambda pending: min(params["wait_interval"], max(BELL, len(pending) / PER_SECOND)),
         first=min(1.0, params["wait_interval"]),
         min_done=params.get("min_ready"),
         tolerate=(Unreachable,),
@@ -361,7 +375,7 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
     try:
         outcome = waiter.run(names, passing(client, watch.poll), judge, watch.known())
         if outcome.finished:
-            watch.finish(bool(params.get("details")))
+            watch.finish()
     except (WaitFailed, WaitTimeout) as error:
         outcome = error.outcome
         enough = params.get("min_ready")
