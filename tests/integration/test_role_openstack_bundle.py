@@ -241,6 +241,18 @@ def test_vault_is_opened_unit_by_unit_and_its_authority_is_kept(site):
     assert site.cloud()["cacert"] == str(site.out / "root-ca.pem")
 
 
+@pytest.mark.parametrize("unsecure", [False, True])
+def test_vault_opens_by_itself_only_when_that_is_asked_for_by_its_name(site, unsecure):
+    given = {"openstack_bundle_vault_totally_unsecure_auto_unlock": True} if unsecure else {}
+    site.answers["juju_status_info"]["status"]["units"] = {"vault/0": unit("vault", "127.98.0.7")}
+    site.answers["vault_charm_authorize"] = {"ca": "certificate"}
+    done, _changed, asked = site.play("compose", "deploy", "vault", **given)
+    assert done.returncode == 0, told(done)
+    options = next(call for call in asked if call["module"] == "juju_bundle")["bundle"]["applications"]["vault"].get("options", {})
+    assert (options.get("totally-unsecure-auto-unlock") is True) == unsecure == (options.get("auto-generate-root-ca-cert") is True)
+    assert ("vault_init" in {call["module"] for call in asked}) != unsecure
+
+
 def test_the_bundle_gets_its_machines(site):
     done, _changed, asked = site.play("compose", "deploy")
     assert done.returncode == 0, told(done)
