@@ -134,15 +134,16 @@ def test_the_installed_tarball_does_the_same():
     build = ROOT / "build" / "e2e"
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True)
-    done = run("ansible-galaxy", "collection", "build", "--output-path", str(build), str(ROOT))
+    # None of the checkout's settings, so that only what is in the tarball can be found.
+    (build / "ansible.cfg").write_text("[defaults]\n")
+    alone = {"ANSIBLE_CONFIG": str(build / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(build / "collections")}
+    done = run("ansible-galaxy", "collection", "build", "--output-path", str(build), str(ROOT), env=alone, cwd=build)
     assert done.returncode == 0, explain(done)
     (tarball,) = build.glob("stratus-cloud-*.tar.gz")
-    done = run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", str(build / "collections"), str(tarball))
+    done = run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", str(tarball), env=alone, cwd=build)
     assert done.returncode == 0, explain(done)
-    # None of the checkout's settings, so that only what is in the tarball can be found.
-    settings = build / "ansible.cfg"
-    settings.write_text("[defaults]\n")
-    done, sums = play("stratus.cloud.site", env={"ANSIBLE_CONFIG": str(settings), "ANSIBLE_COLLECTIONS_PATH": str(build / "collections")}, cwd=build)
+    assert (build / "collections/ansible_collections/stratus/cloud/playbooks/site.yml").is_file()
+    done, sums = play("stratus.cloud.site", env=alone, cwd=build)
     assert done.returncode == 0, explain(done)
     assert sums["changed"] == 0, explain(done)
 
