@@ -163,3 +163,32 @@ def test_the_inventory_plugin(site, tmp_path):
     assert about["ansible_host"] == site.status()["units"]["keystone/0"]["address"] and about["ansible_ssh_common_args"] == "-o ProxyJump=ubuntu@198.51.100.2"
     assert about["juju_leader"] is True and about["inventory_note"] == "keystone!"
     assert site.lab.password not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("fault", ["juju_drop", "juju_drop_after"])
+def test_a_connection_that_is_cut_in_every_wait(site, fault):
+    spare = site.lab.call(site.lab.world.maas.machine, "compute2")["system_id"]
+    soon = {"wait_interval": 0.3, "wait_timeout": 90}
+
+    def cut(name, /, request="Client.FullStatus", **options):
+        facade, _dot, what = request.partition(".")
+        site.lab.call(site.lab.fault, fault, facade=facade, request=what, times=2)
+        answer = site.good(name, **options, **soon)
+        left = [about for about in site.lab.engine.state["faults"] if about["name"] == fault and about.get("times", 1) > 0]
+        assert not left, "the connection was not cut"
+        return answer
+
+    with time_passes(site):
+        number = cut("juju_machine", system_id=spare)["machine"]["id"]
+        site.good("juju_application", name="keystone", charm="keystone", channel="2024.1/stable", num_units=1, to=[number])
+        site.good("juju_application", name="vault", charm="vault", channel="1.8/stable", num_units=1)
+        assert cut("juju_unit", application="keystone", to=[f"lxd:{number}"])["units"] == ["keystone/1"]
+        ends = ["keystone:certificates", "vault:certificates"]
+        assert cut("juju_relation", endpoints=ends)["changed"]
+        assert cut("juju_wait", applications=["keystone"], expect={"keystone": {"workload": ["active", "waiting", "blocked"]}})["pending"] == []
+        assert cut("juju_action", request="Action.Actions", unit="keystone/leader", action="pause")["status"] == "completed"
+        assert cut("juju_relation", endpoints=ends, state="absent")["changed"]
+        assert cut("juju_unit", units=["keystone/1"], state="absent")["changed"]
+        assert cut("juju_application", name="vault", state="absent")["changed"]
+        assert cut("juju_application", name="keystone", state="absent")["changed"]
+        assert cut("juju_model", request="ModelManager.ListModelSummaries", name="openstack", state="absent", model=None)["changed"]
