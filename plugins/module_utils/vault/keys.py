@@ -3,8 +3,8 @@
 
 """The file with the keys of a Vault. There is no second chance to write it.
 
-The order is what keeps the keys: a marker is written before Vault is asked (so a full disk or a missing permission shows
-while nothing has happened), the answer goes to a new file that is synced and then renamed into place, and only then the
+The order is what keeps the keys: a marker is written and room is made before Vault is asked (so a full disk or a missing
+permission shows while nothing has happened), the answer goes to a new file that is synced and then renamed into place, and only then the
 marker goes. Each crash leaves a state that the next run recognises.
 """
 
@@ -18,11 +18,14 @@ import hmac
 import json
 import os
 import stat
+import tempfile
 
 from ansible_collections.stratus.cloud.plugins.module_utils.vault.errors import VaultFault
 
 HEADER = "$ANSIBLE_VAULT;1.1;AES256"
 ROUNDS = 10000
+# More than the keys of any Vault, encrypted.
+ROOM = 65536
 
 
 class Locked(VaultFault):
@@ -87,15 +90,18 @@ def _sync_directory(path):
         os.close(descriptor)
 
 
-def _write(path, text):
+def _write(path, text, flags=os.O_WRONLY | os.O_CREAT | os.O_EXCL):
     """A file that only the user reads, on the disk when this returns."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if flags & os.O_CREAT:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    descriptor = os.open(path, flags, 0o600)
     try:
         data = text.encode()
+        size = len(data)
         while data:
             data = data[os.write(descriptor, data) :]
+        os.ftruncate(descriptor, size)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -139,11 +145,19 @@ class KeysFile:
             raise VaultFault(f"the directory {folder} for the keys cannot be prepared: {error.strerror}") from None
 
     def intend(self, about):
-        """The marker, before Vault is asked."""
+        """The marker, and room on the disk for the keys, before Vault is asked."""
         try:
             _write(self.marker, json.dumps(about) + "\n")
+            _write(self.new, " " * ROOM)
         except OSError as error:
+            self.withdraw()
             raise VaultFault(f"nothing was asked of Vault: {self.marker} cannot be written: {error.strerror}") from None
+
+    def withdraw(self):
+        """Vault has refused, or was not asked: nothing is to be kept."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.new)
+        self.forget()
 
     def forget(self):
         with contextlib.suppress(FileNotFoundError):
@@ -172,7 +186,30 @@ class KeysFile:
         return content
 
     def save(self, content):
-        _write(self.new, self._dump(content))
+        text = self._dump(content)
+        try:
+            self._place(text)
+        except OSError as error:
+            # Anywhere is better than nowhere.
+            raise VaultFault(
+                f"{self.path} cannot be written ({error.strerror}): the keys are in {self._refuge(text)}. Move them to {self.path} and run again",
+                changed=True,
+            ) from None
+
+    def _refuge(self, text):
+        for folder in (os.path.expanduser("~"), tempfile.gettempdir()):
+            path = os.path.join(folder, f"vault-keys-{os.urandom(4).hex()}.json")
+            with contextlib.suppress(OSError):
+                _write(path, text)
+                return path
+        return "no file, as no other place could be written either, and are lost"
+
+    def _place(self, text):
+        if os.path.exists(self.new):
+            # Into the room that was made, so that a disk which has filled up meanwhile does not matter.
+            _write(self.new, text, os.O_WRONLY)
+        else:
+            _write(self.new, text)
         os.replace(self.new, self.path)
         _sync_directory(os.path.dirname(self.path))
         self.forget()

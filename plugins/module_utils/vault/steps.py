@@ -68,7 +68,7 @@ def initialize(unit, keys, shares, threshold, check_mode=False, require_keys=Tru
             raise VaultFault(LOST.format(**words)) from None
         raise
     except VaultFault:
-        keys.forget()
+        keys.withdraw()
         raise
     keys.save(keyfiles.content(answer, shares, threshold, unit.address))
     return {"changed": True, "initialized": True, "recovered": False}

@@ -89,7 +89,7 @@ def test_once_for_ever(kept):
 def calls_of_a_run(tmp_path, monkeypatch):
     """Every system call of a run that touches files, in order."""
     made = []
-    for name in ("open", "write", "fsync", "close", "replace", "unlink", "makedirs"):
+    for name in ("open", "write", "fsync", "close", "ftruncate", "replace", "unlink", "makedirs"):
         real = getattr(os, name)
 
         def spy(*arguments, __name=name, __real=real, **more):
@@ -109,7 +109,7 @@ def test_killed_at_every_step(tmp_path, monkeypatch):
     for number in range(total):
         vault, kept = Vault(), keyfiles.KeysFile(str(tmp_path / f"run{number}" / "keys.json"))
         count = [0]
-        for name in ("open", "write", "fsync", "close", "replace", "unlink", "makedirs"):
+        for name in ("open", "write", "fsync", "close", "ftruncate", "replace", "unlink", "makedirs"):
             real = getattr(os, name)
 
             def killed(*arguments, __real=real, __count=count, __number=number, **more):
@@ -142,7 +142,7 @@ def test_keys_that_were_written_and_not_put_in_place(kept):
     kept.password = "pass phrase"
     steps.initialize(vault, kept, 1, 1)
     Path(kept.path).rename(kept.new)
-    kept.intend({})
+    Path(kept.marker).write_text("{}")
     assert steps.initialize(vault, kept, 1, 1, check_mode=True) == {"changed": True, "initialized": True, "recovered": True}
     assert not kept.exists()
     for wrong in (None, "other"):
@@ -223,6 +223,32 @@ def test_a_directory_that_cannot_be_written_is_found_before_vault_is_asked(tmp_p
     with pytest.raises(VaultFault, match="cannot be prepared"):
         steps.initialize(vault, keyfiles.KeysFile(str(tmp_path / "file" / "keys.json")), 1, 1)
     assert not vault.asked
+
+
+def test_a_disk_that_fills_up_while_vault_answers(kept, tmp_path, monkeypatch):
+    """Room was made before; and should even that fail, the keys go somewhere else and the operator hears where."""
+    vault, real, room = Vault(), os.open, []
+
+    def full(path, flags, *more):
+        if vault.made and flags & os.O_CREAT and room == []:
+            raise OSError(28, "No space left on device")
+        return real(path, flags, *more)
+
+    monkeypatch.setattr(keyfiles.os, "open", full)
+    steps.initialize(vault, kept, 1, 1)
+    assert kept.read()["root_token"] == vault.made["root_token"] and beside(kept) == ["keys.json"]
+
+    other, room[:] = keyfiles.KeysFile(str(tmp_path / "other" / "keys.json")), ["elsewhere"]
+    vault.made = None
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(keyfiles.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(keyfiles.os, "replace", lambda *paths: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    with pytest.raises(VaultFault, match="the keys are in .*/vault-keys-.*json. Move them to") as error:
+        steps.initialize(vault, other, 1, 1)
+    (refuge,) = tmp_path.glob("vault-keys-*.json")
+    assert str(refuge) in str(error.value) and mode(refuge) == 0o600
+    assert json.loads(refuge.read_text())["root_token"] == vault.made["root_token"]
+    assert not [secret for secret in secrets(vault) if secret in str(error.value)]
 
 
 @pytest.mark.parametrize(("shares", "threshold"), [(5, 1), (3, 4), (1, 0)])
