@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import hvac
 import pytest
 import yaml
+from ansible_collections.stratus.cloud.plugins.module_utils.vault.keys import KeysFile
 
 from tests.support.juju_lab import API_KEY, CLOUD, CREDENTIAL, JujuLabThread
 from tests.support.run_module import run_module
@@ -364,3 +368,33 @@ def test_juju_controller_and_its_info(site):
     failed = run_module("juju_controller", other, site.folder)
     assert failed.failed and "failed 2 times" in failed["msg"] and "cancelled" in failed["msg"]
     assert (data / "calls").read_text().splitlines() == ["version", f"bootstrap {CLOUD['name']} second", f"bootstrap {CLOUD['name']} second"]
+
+
+def test_no_secret_of_vault_in_what_ansible_writes(site):
+    """The whole way through ansible-playbook, as loud as it goes, with a log and a diff."""
+    settled(site)
+    address = site.good("juju_status_info", applications=["vault"])["status"]["units"]["vault/0"]["address"]
+    keys = site.folder / "keys" / "vault.json"
+    safe = {"vault_addr": f"http://{address}:8200", "keys_file": str(keys), "keys_password": "a pass phrase"}
+    tasks = [
+        {"stratus.cloud.vault_init": {**safe, "sink_command": ["sh", "-c", "cat > /dev/null"]}},
+        {"stratus.cloud.vault_unseal": safe},
+        {"stratus.cloud.vault_charm_authorize": {**safe, **site.connection, "model": "openstack"}},
+        {"stratus.cloud.vault_init": safe},
+    ]
+    play = site.folder / "play.yml"
+    play.write_text(yaml.safe_dump([{"name": "Open Vault", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]))
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-vvvvv", "--diff", str(play)]
+    command += ["-e", f"ansible_python_interpreter={sys.executable}"]
+    log = site.folder / "log"
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv/collections"), "ANSIBLE_LOG_PATH": str(log)}
+    with with_time(site):
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=site.folder, timeout=180, check=False)
+    told = done.stdout + done.stderr + log.read_text()
+    assert done.returncode == 0, done.stdout[-2000:]
+    kept = KeysFile(str(keys), "a pass phrase").read()
+    actions = [action for model in site.lab.world.juju.models.all.values() for action in model["actions"].values()]
+    tokens = [action["parameters"]["token"] for action in actions if action["name"] == "authorize-charm"]
+    assert tokens and "hvs." not in told
+    for secret in (*kept["keys"], *kept["keys_base64"], kept["root_token"], *tokens, "a pass phrase", site.lab.password):
+        assert secret not in told
