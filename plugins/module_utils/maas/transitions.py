@@ -397,7 +397,9 @@ def _wait(client, params, watch, goal, result, resume, times, emit):
                 result.setdefault("retried", {})[name] = left[name]
                 watch.add(name, retry(client, params, watch_id(watch, name), name))
             result["progress"] += error.outcome.lines
-            bound["wait_resume"] = {"elapsed": error.outcome.waited}
+            # The others have been in their statuses for as long as they have.
+            others = {name: age for name, age in error.since.items() if name not in lost}
+            bound["wait_resume"] = {"elapsed": error.outcome.waited, "since": others}
     result["waited"] = round(outcome.waited, 1)
     result["progress"] += outcome.lines
     if not outcome.finished:

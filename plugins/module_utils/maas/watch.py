@@ -96,8 +96,12 @@ class Watch:
 
     def save(self):
         """Everything that a later slice of the wait needs, as plain data."""
+        now = self.clock()
         return {
             "last_event": self.last_event,
+            # Slices are shorter than what these wait for: a later one has to go on counting.
+            "quiet": {system_id: now - heard for system_id, heard in self.alive.items()},
+            "due": [self.next_sweep - now, self.next_silent - now],
             "wanted": sorted(self.wanted),
             "rung": self.rung,
             "stale": sorted(self.stale),
@@ -112,8 +116,9 @@ class Watch:
             self.status[machine["system_id"]] = status
         self.rung = dict(saved.get("rung") or {})
         self.stale = set(saved.get("stale") or ())
-        # Between two slices something may have happened without an event that is understood.
-        self.next_sweep = self.clock() + self.sweep
+        now = self.clock()
+        self.alive.update({system_id: now - age for system_id, age in (saved.get("quiet") or {}).items()})
+        self.next_sweep, self.next_silent = (now + left for left in saved.get("due") or (0.0, 0.0))
 
     def known(self):
         return {**{self.names[system_id]: status for system_id, status in self.status.items()}, **dict.fromkeys(self.wanted, ABSENT)}
@@ -346,6 +351,12 @@ def explain(client, watch, names, limit=10):
     return details, ". ".join(texts)
 
 
+def _ages(judge, clock):
+    """{name: [status, seconds in it]}, as plain data."""
+    now = clock()
+    return {name: [status, now - start] for name, (status, start) in judge.since.items()}
+
+
 def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep, emit=None, failing=None, rng=None):
     """Run the waiter over a watch. Returns the outcome; the errors of the waiter pass, with ``watch`` attached."""
     resume = params.get("wait_resume") or {}
@@ -384,13 +395,13 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
         details, text = explain(client, watch, outcome.failed + outcome.pending)
         error.args = (f"{error}. {text}",)
         error.details = details
+        error.since = _ages(judge, clock)
         raise
     if not outcome.finished:
-        now = clock()
         outcome.resume = {
             "elapsed": outcome.waited,
             "line": outcome.line,
             "watch": watch.save(),
-            "since": {name: [status, now - start] for name, (status, start) in judge.since.items()},
+            "since": _ages(judge, clock),
         }
     return outcome

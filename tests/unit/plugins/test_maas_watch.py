@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import images, transitions, vmhosts, waits
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
@@ -54,6 +56,29 @@ def test_a_thousand_cost_about_what_ten_do():
         # The look-up, the read after its event, and little else.
         assert region.returned <= 2.3 * size + 10
     assert cost[1000] <= cost[10] * 1.3 + 20
+
+
+def test_what_a_thousand_cost_a_region():
+    """The cost model of a real region: 0.25 s for a list and 24 ms for each machine in it, 30 ms for a look at the events."""
+    time, region = setup(*[f"n{number}" for number in range(1000)])
+    for number in range(1000):
+        region.at(430 + number % 60, f"n{number}", TESTING)
+        region.at(530 + number % 60, f"n{number}", READY)
+    result = wait(time, region, [f"n{number}" for number in range(1000)])
+    seconds = 0.25 * counts(region, "Machines.read") + 0.024 * region.returned + 0.03 * counts(region, "Events.query")
+    assert seconds / result["waited"] < 0.06
+    # Long pauses in the middle are nobody's loss at the end.
+    assert 589 <= result["waited"] <= 591
+
+
+def test_details_of_a_large_set_are_read_when_asked_for():
+    names = [f"n{number}" for number in range(600)]
+    for details, least, most in ((False, 600, 660), (True, 1200, 1300)):
+        time, region = setup(*names)
+        for number, name in enumerate(names):
+            region.at(30 + number % 60, name, READY)
+        assert len(wait(time, region, names, details=details)["ready"]) == 600
+        assert least <= region.returned <= most
 
 
 def test_the_last_one_is_noticed_within_two_seconds():
@@ -211,6 +236,31 @@ def test_slices_go_on_where_the_last_one_ended():
     assert region.returned == 4
 
 
+def sliced(time, region, machines, **given):
+    """As the action plugin runs it: slices shorter than anything that the backstops wait for."""
+    result = {}
+    while True:
+        result = wait(time, region, machines, wait_slice=20, wait_resume=json.loads(json.dumps(result.get("resume"))), **given)
+        if not result.get("unfinished"):
+            return result
+
+
+def test_slices_notice_a_deleted_machine():
+    time, region = setup("a", "b")
+    region.at(50, "b", READY)
+    region.at(100, "a", None)
+    with pytest.raises(WaitFailed, match="a is vanished"):
+        sliced(time, region, ["a", "b"])
+    assert time.now - 1000 < 450
+
+
+def test_slices_make_up_for_lost_events():
+    time, region = setup("a")
+    region.at(100, "a", READY)
+    region.client.handlers["Events.query"] = {"events": []}
+    assert sliced(time, region, ["a"])["waited"] <= 185
+
+
 def test_slices_end_at_the_deadline():
     time, region = setup("a")
     resume = None
@@ -293,6 +343,15 @@ def test_retry_aborts_one_that_is_stuck():
     result = bring(time, region, ["a"], on_failure="retry", stuck_after=400)
     assert counts(region, "Machine.abort") == 1
     assert result["ready"] == ["a"]
+
+
+def test_a_retry_of_one_gives_no_other_more_time():
+    time, region = setup("a", "b", status=NEW)
+    commissioning(region, 100, FAILED, None)
+    with pytest.raises(WaitFailed, match="a is Commissioning"):
+        bring(time, region, ["a", "b"], on_failure="retry", stuck_after=300)
+    # b was stuck at 300 s, and started over, whatever a did at 100 s.
+    assert counts(region, "Machine.abort") == 1
 
 
 def test_somebody_stopped_it():
