@@ -105,7 +105,7 @@ class MaasLab:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        runner = web.AppRunner(make_app(self.world, self.requests), access_log=None, shutdown_timeout=1)
+        runner = web.AppRunner(make_app(self.world, self.requests), access_log=None, shutdown_timeout=0.05)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -113,8 +113,10 @@ class MaasLab:
         queue = asyncio.create_task(self.engine.run())
         self._started.set()
         await self._stop.wait()
-        queue.cancel()
-        await asyncio.gather(queue, return_exceptions=True)
+        # Python 3.11's wait_for may swallow a cancellation that comes together with what it waits for.
+        while not queue.done():
+            queue.cancel()
+            await asyncio.wait([queue], timeout=0.1)
         await runner.cleanup()
 
     def stop(self) -> None:
