@@ -7,6 +7,7 @@ whatever shall happen later is an entry of the queue (a handler's name and its a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import json
 import logging
@@ -117,11 +118,11 @@ class Engine:
             if self.state["queue"]:
                 pause = min(pause, max(0.0, self.clock.real(self.state["queue"][0][0] - self.clock.now())))
             self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), max(pause, 0.005))
-                await asyncio.sleep(0)
-            except TimeoutError:
-                pass
+            # asyncio.wait_for of Python 3.11 may swallow a cancellation that comes as the event is set; a timeout does not.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(pause, 0.005)):
+                    await self._wake.wait()
+            await asyncio.sleep(0)
 
     # -- state --------------------------------------------------------------------------------------------------------
     def number(self, series: str, start: int = 1) -> int:
@@ -161,7 +162,8 @@ class Engine:
                 if left is not None and left <= 0:
                     return None
                 try:
-                    await asyncio.wait_for(event.wait(), left)
+                    async with asyncio.timeout(left):
+                        await event.wait()
                 except TimeoutError:
                     return None
             return value
