@@ -39,6 +39,8 @@ EVENT_LIMIT = 1000
 ID_LIMIT = 500
 # So many machines are read without a second thought: half a second of a region.
 FEW = 20
+# For so many seconds after its usual length a status is still looked at often.
+OVERDUE = 15.0
 # The bell is cheap: this pause keeps the reaction short, whatever the interval of the reads is.
 BELL = 1.5
 # Pending machines for each second of a pause: a region needs over 0.1 s to start one, so their ends are ten times that far apart.
@@ -274,15 +276,18 @@ def judge_for(goal, clock, stuck_after=None, failing=None):
 
 
 def due(judge, clock):
-    """Seconds till the first of some machines is usually through with its status."""
+    """Seconds till the first of some machines is usually through with its status, as long as that is ahead or just past.
+
+    None for many machines: among them one is always due, and their arrivals set the pace themselves.
+    """
 
     def expected(names):
-        left = []
-        for name in names:
-            status, start = judge.since.get(name, (None, None))
-            if status in USUAL:
-                left.append(start + USUAL[status] - clock())
-        return max(min(left), 0.0) if left else None
+        if len(names) > FEW:
+            return None
+        ages = (judge.since.get(name, (None, 0.0)) for name in names)
+        left = [start + USUAL[status] - clock() for status, start in ages if status in USUAL]
+        near = [seconds for seconds in left if seconds >= -OVERDUE]
+        return max(min(near), 0.0) if near else None
 
     return expected
 
@@ -373,6 +378,7 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
         first=min(1.0, params["wait_interval"]),
         min_done=params.get("min_ready"),
         tolerate=(Unreachable,),
+        expected=due(judge, clock),
         goal=" or ".join(sorted(goal)),
         fail_fast=bool(params.get("fail_fast")),
         clock=clock,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.stratus.cloud.plugins.module_utils.maas import images, transitions, vmhosts, waits
+from ansible_collections.stratus.cloud.plugins.module_utils.maas import images, states, transitions, vmhosts, waits, watch
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import WaitFailed, WaitTimeout
 from maas_fakes import FakeClient, Region, Time, machine
@@ -563,3 +563,16 @@ def test_an_event_that_is_not_true_any_more():
     region.client.handlers["Events.query"] = late
     with pytest.raises(WaitFailed, match="1 of 60 failed.*n7 is Broken"):
         wait(time, region, [f"n{number}" for number in range(60)])
+
+
+def test_near_a_usual_end_it_is_due_and_long_past_it_is_not():
+    now = [1000.0]
+    judge = watch.judge_for({"Ready"}, lambda: now[0])
+    expected = watch.due(judge, lambda: now[0])
+    judge("n1", "Commissioning")
+    assert expected(["n1"]) == states.USUAL["Commissioning"]
+    now[0] += states.USUAL["Commissioning"] + 5
+    assert expected(["n1"]) == 0
+    now[0] += 60
+    assert expected(["n1"]) is None
+    assert expected([f"n{number}" for number in range(21)]) is None
