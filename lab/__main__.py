@@ -25,7 +25,6 @@ NEEDED = {
     "mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container", "nft": "nftables", "ip": "iproute2", "ssh": "openssh-client",
     "ssh-keygen": "openssh-client", "ipmi_sim": "openipmi", "ipmitool": "ipmitool", "unshare": "util-linux", "setpriv": "util-linux", "ss": "iproute2",
 }  # fmt: skip
-GROUP = "stratus-lab"
 
 
 class Stop(Exception):
@@ -92,7 +91,7 @@ def start_daemon(paths: Paths, hosts: bool) -> int:
         if hosts:
             from lab.hosts import cgroup
 
-            place = cgroup.Group(f"{GROUP}/labd")
+            place = cgroup.Group(f"{cgroup.LAB}/labd")
             place.kill()
             place.make()
             group = " ".join(str(file) for file in place.procs_files())
@@ -242,7 +241,7 @@ def new_world(paths: Paths) -> None:
     from lab.hosts import cgroup, tree
 
     stop_daemon(paths)
-    cgroup.Group(GROUP).kill()
+    cgroup.Group(cgroup.LAB).kill()
     for place in paths.hosts.iterdir():
         tree.remove(place)
     shutil.rmtree(paths.state, ignore_errors=True)
@@ -265,7 +264,7 @@ def sweep(network: Any) -> None:
     from lab.hosts import cgroup
 
     end_sessions()
-    cgroup.Group(GROUP).kill()
+    cgroup.Group(cgroup.LAB).kill()
     network.down(Paths().run / "ip_forward")
 
 
@@ -341,8 +340,8 @@ def host_traces(paths: Paths, owned: bool) -> list[str]:
 
         left += network.traces()
         if cgroup.unified():
-            group = cgroup.Group(GROUP)
-            left += [f"{len(pids)} processes in control group {GROUP}"] if (pids := group.pids()) else []
+            group = cgroup.Group(cgroup.LAB)
+            left += [f"{len(pids)} processes in control group {cgroup.LAB}"] if (pids := group.pids()) else []
             left += [f"control group {place}" for place in (group.path, group.old) if place and place.is_dir()]
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         point = line.split(" ")[4]
@@ -412,7 +411,7 @@ def status(paths: Paths) -> int:
 
         say("\n  host         address          state")
         for host in found["endpoints"]["hosts"]:
-            state = "running" if cgroup.Group(f"{GROUP}/{host['name']}").pids() else "stopped"
+            state = "running" if cgroup.Group(f"{cgroup.LAB}/{host['name']}").pids() else "stopped"
             say(f"  {host['name']:<12} {host['address']:<16} {state}")
     say("\n  rack         power")
     for machine in found["rack"]:

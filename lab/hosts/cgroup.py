@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 SYS = Path("/sys/fs/cgroup")
+# Everything of a lab is below this group. A second lab on a machine lives in a network namespace of its own and needs another name here.
+LAB = os.environ.get("LAB_GROUP", "stratus-lab")
 
 
 def unified() -> Path | None:

@@ -91,7 +91,7 @@ class Host:
         paths: Paths,
         *,
         hostname: str | None = None,
-        group: str = "stratus-lab",
+        group: str = cgroup.LAB,
         binds: Iterable[tuple[Path | str, str, bool]] = (),
         aliases: Iterable[tuple[str, str]] = (),
     ):

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from lab.hosts import tree
+from lab.hosts import cgroup, tree
 from lab.hosts.nspawn import Host, Nic
 from lab.hosts.openstack.api import Api
 from lab.hosts.openstack.layer import ADDRESS, TARGET, build, ingredients, secrets_of, services
@@ -20,7 +20,7 @@ PREFIX = 16
 class OpenStack:
     """The OpenStack of one lab: its tree, its host, and the keeper's access to its APIs."""
 
-    def __init__(self, paths: Paths, base: Path, bridge: str, address: str = ADDRESS, group: str = "stratus-lab"):
+    def __init__(self, paths: Paths, base: Path, bridge: str, address: str = ADDRESS, group: str = cgroup.LAB):
         self.paths = paths
         self.base = base
         self.address = address
