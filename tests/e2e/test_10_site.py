@@ -1,0 +1,90 @@
+"""The README's promise: from a bare controller to credentials, again without a change, and from the tarball.
+
+What the playbooks did is read back with other clients: openstackclient, ipmitool, the lab's own world.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from tests.support.site import OUT, ROOT, bmc_power, explain, maas_machines, openstack, play, run, secrets, world
+
+
+def test_bad_input_stops_before_the_first_change_with_all_problems_together():
+    before = world()
+    done, _sums = play(
+        "playbooks/site.yml",
+        "-e",
+        json.dumps(
+            {
+                "maas_dynamic_range": {"start": "10.99.0.1", "end": "10.42.255.254"},
+                "maas_admin_password": "CHANGE-ME",
+                "openstack_bundle_file": "no-such-bundle.yaml",
+            }
+        ),
+    )
+    assert done.returncode != 0
+    for name in ("maas_dynamic_range", "10.99.0.1", "maas_admin_password", "openstack_bundle_file", "no-such-bundle.yaml"):
+        assert name in done.stdout + done.stderr, f"{name} is not named\n{explain(done)}"
+    after = world()
+    for state in (before, after):
+        for volatile in ("now", "log", "queue", "next"):
+            state.pop(volatile, None)
+    assert before.get("maas") == after.get("maas")
+    assert before.get("juju") == after.get("juju")
+
+
+def test_site_builds_the_cloud():
+    done, sums = play("playbooks/site.yml")
+    assert done.returncode == 0, explain(done)
+    assert sums["failed"] == sums["unreachable"] == 0
+    assert "clouds.yaml" in done.stdout
+    assert "https://" in done.stdout
+    assert (OUT / "clouds.yaml").stat().st_mode & 0o077 == 0
+    for secret in secrets():
+        assert secret not in done.stdout + done.stderr, "a secret is printed"
+
+
+def test_the_same_command_again_changes_nothing():
+    done, sums = play("playbooks/site.yml")
+    assert done.returncode == 0, explain(done)
+    assert sums["changed"] == 0, explain(done)
+    assert "already" in done.stdout
+
+
+def test_the_installed_tarball_does_the_same():
+    build = ROOT / "build" / "e2e"
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    # None of the checkout's settings, so that only what is in the tarball can be found.
+    (build / "ansible.cfg").write_text("[defaults]\n")
+    alone = {"ANSIBLE_CONFIG": str(build / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(build / "collections")}
+    done = run("ansible-galaxy", "collection", "build", "--output-path", str(build), str(ROOT), env=alone, cwd=build)
+    assert done.returncode == 0, explain(done)
+    (tarball,) = build.glob("stratus-cloud-*.tar.gz")
+    done = run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", str(tarball), env=alone, cwd=build)
+    assert done.returncode == 0, explain(done)
+    assert (build / "collections/ansible_collections/stratus/cloud/playbooks/site.yml").is_file()
+    done, sums = play("stratus.cloud.site", env=alone, cwd=build)
+    assert done.returncode == 0, explain(done)
+    assert sums["changed"] == 0, explain(done)
+
+
+def test_a_client_nobody_here_wrote_uses_the_cloud():
+    assert openstack("token", "issue")["id"]
+    services = openstack("compute", "service", "list", "--service", "nova-compute")
+    up = {service["Host"].split(".")[0] for service in services if service["State"] == "up"}
+    assert {"compute0", "compute1"} <= up
+    assert all(service["State"] == "up" for service in services)
+    endpoints = {endpoint["Service Type"]: endpoint["URL"] for endpoint in openstack("endpoint", "list", "--interface", "public")}
+    assert {"identity", "compute", "image", "network", "placement"} <= set(endpoints)
+    assert all(url.startswith("https://") for url in endpoints.values())
+
+
+def test_the_spare_machines_were_left_alone():
+    machines = {machine["hostname"] for machine in maas_machines()}
+    assert {"compute0", "compute1"} <= machines
+    assert not {"compute2", "compute3", "compute4"} & machines
+    assert bmc_power(0) == "on"
+    assert bmc_power(2) == "off"

@@ -1,0 +1,90 @@
+"""One lab with hosts for the end-to-end tests: run playbooks on it, and read back with clients that nobody here wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+OUT = ROOT / ".lab" / "out"
+TIMES: dict[str, float] = {}
+"""Seconds of every run of a playbook, for the table at the end."""
+
+
+def run(*argv: str, timeout: float = 1500, env: dict | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1", **(env or {})}
+    return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd, stdin=subprocess.DEVNULL)
+
+
+def recap(output: str) -> dict[str, int]:
+    """The sums of a playbook's recap over all hosts."""
+    lines = output.rpartition("PLAY RECAP")[2]
+    return {key: sum(int(n) for n in re.findall(rf"\b{key}=(\d+)", lines)) for key in ("ok", "changed", "unreachable", "failed")}
+
+
+def play(*arguments: str, **options: Any) -> tuple[subprocess.CompletedProcess, dict[str, int]]:
+    """Run ansible-playbook on the lab; the process and the sums of its recap."""
+    began = time.monotonic()
+    done = run("ansible-playbook", "-i", str(ROOT / "inventories/lab"), *arguments, **options)
+    TIMES[f"ansible-playbook {' '.join(Path(a).name for a in arguments)}"] = time.monotonic() - began
+    return done, recap(done.stdout)
+
+
+def explain(done: subprocess.CompletedProcess) -> str:
+    return f"exit {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
+
+
+def openstack(*arguments: str, parsed: bool = True) -> Any:
+    """openstackclient with the access files that the report names, and nothing else."""
+    done = run(
+        "openstack", "--os-cloud", "stratus-lab", *arguments, *(["-f", "json"] if parsed else []), env={"OS_CLIENT_CONFIG_FILE": str(OUT / "clouds.yaml")}
+    )
+    assert done.returncode == 0, explain(done)
+    return json.loads(done.stdout) if parsed else done.stdout
+
+
+def world() -> dict:
+    """The lab's own account of what is there."""
+    done = run(sys.executable, "-m", "lab", "dump")
+    assert done.returncode == 0, explain(done)
+    return json.loads(done.stdout)
+
+
+def maas_machines() -> list[dict]:
+    """The region's machines by a plain OAuth1 client."""
+    from requests_oauthlib import OAuth1Session
+
+    maas = json.loads((ROOT / ".lab/endpoints.json").read_text())["maas"]
+    consumer, token, secret = maas["api_key"].split(":")
+    session = OAuth1Session(consumer, client_secret="", resource_owner_key=token, resource_owner_secret=secret, signature_method="PLAINTEXT")
+    return session.get(maas["url"].rstrip("/") + "/api/2.0/machines/", timeout=30).json()
+
+
+def bmc_power(number: int) -> str:
+    """Whether compute``number`` has power, as ipmitool learns it from its BMC: on or off."""
+    done = run("ipmitool", "-I", "lanplus", "-H", f"10.42.0.{20 + number}", "-U", "root", "-P", "root", "power", "status")
+    assert done.returncode == 0, explain(done)
+    return done.stdout.strip().removeprefix("Chassis Power is ")
+
+
+def secrets() -> list[str]:
+    """The secret values of the lab's inventory and of what the run made; none may be seen in any output."""
+    found = []
+    for path in (ROOT / "inventories/lab").rglob("*secret*.yml"):
+        found += [str(v) for v in yaml.safe_load(path.read_text()).values() if isinstance(v, str)]
+    for path in OUT.rglob("*"):
+        if path.is_file() and "vault" in path.name:
+            found += re.findall(r"hvs?\.[A-Za-z0-9]{8,}|\b[0-9a-f]{64}\b|\b[A-Za-z0-9+/]{43}=", path.read_text())
+    clouds = OUT / "clouds.yaml"
+    if clouds.exists():
+        found += [cloud["auth"]["password"] for cloud in yaml.safe_load(clouds.read_text())["clouds"].values()]
+    return [value for value in found if len(value) >= 8]
