@@ -48,6 +48,7 @@ def test_module_is_in_its_action_group(path):
 def test_role(role):
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
     assert "main" in specs
+    assert not [entry for entry, spec in specs.items() if not spec.get("description")], "entry points without a description"
     assert (role / "README.md").stat().st_size > 200
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
     strangers = [name for name in defaults if not name.startswith((f"{role.name}_", "stratus_", f"__{role.name}_", "vault_"))]

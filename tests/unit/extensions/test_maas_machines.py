@@ -1,0 +1,102 @@
+"""The event source for ansible-rulebook: what is new, what is remembered, and what happens when the region is away."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.lab import MaasLab
+
+SOURCE = Path(__file__).resolve().parents[3] / "extensions/eda/plugins/event_source/maas_machines.py"
+spec = importlib.util.spec_from_file_location("maas_machines", SOURCE)
+source = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(source)
+
+
+def machine(number: int) -> dict:
+    return {"system_id": f"id{number}", "hostname": f"node{number}", "status": "New", "mac_addresses": [f"52:54:00:00:00:0{number}"], "owner": "admin"}
+
+
+def test_only_what_is_new_is_told_and_only_the_fields_that_are_promised():
+    told = source.news({"id1"}, [machine(3), machine(1), machine(2)])
+    assert [event["machine"]["system_id"] for event in told] == ["id2", "id3"]
+    assert set(told[0]["machine"]) == set(source.FIELDS)
+
+
+def test_memory_is_private_and_says_what_is_wrong_with_it(tmp_path):
+    file = tmp_path / "deep" / "seen.json"
+    assert source.remembered(file) is None
+    source.remember(file, {"b", "a"})
+    assert json.loads(file.read_text()) == ["a", "b"]
+    assert file.stat().st_mode & 0o077 == 0
+    assert source.remembered(file) == {"a", "b"}
+    for text in ("{", '{"a": 1}', "[1]"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="seen.json is no list of system_ids.*remove it"):
+            source.remembered(file)
+
+
+class Source:
+    """The source at work against a region, and what it told."""
+
+    def __init__(self, lab: MaasLab, file: Path, **args):
+        self.queue: asyncio.Queue = asyncio.Queue()
+        self.args = {"maas_url": lab.url, "maas_api_key": lab.api_key, "state_file": str(file), "interval": 0.05, **args}
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(source.main(self.queue, self.args))
+        return self
+
+    async def __aexit__(self, *_exception):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def told(self, seconds: float = 10) -> str:
+        return (await asyncio.wait_for(self.queue.get(), seconds))["machine"]["hostname"]
+
+
+async def until(predicate, seconds: float = 10):
+    async with asyncio.timeout(seconds):
+        while not predicate():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_restart_repeats_nothing_and_misses_nothing(tmp_path):
+    file = tmp_path / "seen.json"
+    with MaasLab() as lab:
+        await asyncio.to_thread(lab.declare, "compute0")
+        async with Source(lab, file) as at_work:
+            await until(file.exists)
+            await asyncio.to_thread(lab.declare, "compute1")
+            assert await at_work.told() == "compute1"
+            await until(lambda: len(source.remembered(file)) == 2)
+        await asyncio.to_thread(lab.declare, "compute2")
+        async with Source(lab, file) as at_work:
+            assert await at_work.told() == "compute2"
+            assert at_work.queue.empty()
+        assert not [request for request in lab.requests if request["method"] != "GET"], "the source only reads"
+
+
+async def test_a_region_that_is_away_is_asked_again(tmp_path):
+    with MaasLab() as lab:
+        lab.fault("http_error", status=503, times=3)
+        async with Source(lab, tmp_path / "seen.json") as at_work:
+            await until((tmp_path / "seen.json").exists, 30)
+            await asyncio.to_thread(lab.declare, "compute0")
+            assert await at_work.told() == "compute0"
+
+
+async def test_a_key_that_is_refused_ends_it_with_the_reason(tmp_path):
+    with MaasLab() as lab:
+        wrong = Source(lab, tmp_path / "seen.json", maas_api_key="a:b:c")
+        with pytest.raises(Exception, match="(?i)key"):
+            await asyncio.wait_for(source.main(wrong.queue, wrong.args), 10)
+
+
+async def test_a_missing_state_file_is_named():
+    with pytest.raises(ValueError, match="state_file"):
+        await source.main(asyncio.Queue(), {})
