@@ -38,12 +38,14 @@ class ActionModule(ActionBase):
             waited = round(time.monotonic() - began, 1)
             if job and job.get("finished"):
                 self._look(options["jid"], "cleanup", task_vars, None)
-                return {**result, **self._ended(job, options["name"]), "waited": waited}
+                return {**result, **self._ended(job, options["name"]), "waited": waited, "job_name": options["name"]}
             if job and job.get("failed"):
                 return {**result, "failed": True, "msg": f"{options['name']} cannot be waited for: {job.get('msg')}", "waited": waited}
             if waited >= options["wait_timeout"]:
                 last = f" The host could not be asked last: {fault}" if fault else ""
                 return {**result, "failed": True, "waited": waited, "msg": f"{options['name']} has not ended within {duration(options['wait_timeout'])}.{last}"}
+            if not quiet:
+                progress.tell(f"{options['name']} runs, {duration(waited)} of at most {duration(options['wait_timeout'])}", self._display)
             if not quiet and time.monotonic() - beat >= options["heartbeat"]:
                 beat = time.monotonic()
                 self._display.display(f"{options['name']} still runs; {duration(waited)} of at most {duration(options['wait_timeout'])}")

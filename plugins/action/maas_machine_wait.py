@@ -21,6 +21,13 @@ HEARTBEAT = 60.0
 INTERNAL = ("wait_slice", "wait_resume")
 
 
+def _in_real_time(result, now):
+    """The slice's timeline, its seconds counted on the task's clock: the wait's own leaves out what starting each slice takes."""
+    elapsed = (result.get("resume") or {}).get("elapsed", result.get("waited")) or 0.0
+    late = max(0.0, now - elapsed)
+    return [[round(seconds + late, 1), *rest] for seconds, *rest in result.get("timeline") or []]
+
+
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -33,8 +40,8 @@ class ActionModule(ActionBase):
         if not sliced:
             return self._execute_module(module_args=args, task_vars=task_vars, wrap_async=bool(self._task.async_val))
         printing = progress.wanted(task_vars)
-        changed, lines, number = False, [], 0
-        spoke = time.monotonic()
+        changed, lines, timeline, number = False, [], [], 0
+        began = spoke = time.monotonic()
         while True:
             length = SLICES[min(number, len(SLICES) - 1)]
             result = self._execute_module(module_args={**args, "wait_slice": length}, task_vars=task_vars)
@@ -42,11 +49,14 @@ class ActionModule(ActionBase):
             changed = changed or bool(result.get("changed"))
             news = result.get("progress") or []
             lines += news
+            timeline += _in_real_time(result, time.monotonic() - began)
             if printing and news:
                 spoke = time.monotonic()
                 self._print(news)
+            if printing:
+                progress.tell(progress.counted(timeline), self._display)
             if not result.get("unfinished") or result.get("failed"):
-                return self._last(result, changed, lines)
+                return self._last(result, changed, lines, timeline)
             resume = result.pop("resume")
             if printing and time.monotonic() - spoke >= HEARTBEAT:
                 spoke = time.monotonic()
@@ -56,14 +66,16 @@ class ActionModule(ActionBase):
     def _print(self, lines):
         for line in lines:
             if line:
-                self._display.display(f"  {line}")
+                self._display.display(f"  {progress.harmless(line)}")
 
     @staticmethod
-    def _last(result, changed, lines):
+    def _last(result, changed, lines, timeline):
         for name in INTERNAL:
             result.get("invocation", {}).get("module_args", {}).pop(name, None)
         if changed:
             result["changed"] = True
         if "progress" in result:
             result["progress"] = lines
+        if "timeline" in result:
+            result["timeline"] = timeline
         return result

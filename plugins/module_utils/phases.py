@@ -8,7 +8,6 @@ import os
 import textwrap
 
 SLOWEST_TASKS = 5
-KEPT_RUNS = 20
 WIDTH = 140
 
 
@@ -63,12 +62,26 @@ class PhaseLog:
     def play(self, phase, name):
         self._close_task()
         self._close_play()
-        self.plays.append({"phase": phase, "name": name, "began": self.now(), "seconds": None, "tasks": []})
+        self.plays.append({"phase": phase, "name": name, "began": self._elapsed(), "seconds": None, "tasks": []})
 
     def task(self, name):
         self._close_task()
         if self.plays:
-            self._task = (name, self.now())
+            self._task = (name, self._elapsed())
+
+    def _elapsed(self):
+        return round(self.now() - self.began, 3)
+
+    def phase(self):
+        """The phase of the play that runs."""
+        return self.plays[-1]["phase"] or "other" if self.plays else None
+
+    def task_began(self):
+        return self._task[1] if self._task else self._elapsed()
+
+    def tasks(self):
+        """All tasks in order, each with its phase."""
+        return [{"phase": play["phase"] or "other", **task} for play in self.plays for task in play["tasks"]]
 
     def end(self):
         self._close_task()
@@ -77,21 +90,22 @@ class PhaseLog:
     def _close_task(self):
         if self._task:
             name, began = self._task
-            self.plays[-1]["tasks"].append({"name": name, "seconds": round(self.now() - began, 3)})
+            self.plays[-1]["tasks"].append({"name": name, "began": began, "seconds": round(self._elapsed() - began, 3)})
             self._task = None
 
     def _close_play(self):
         if self.plays and self.plays[-1]["seconds"] is None:
-            self.plays[-1]["seconds"] = round(self.now() - self.plays[-1]["began"], 3)
+            self.plays[-1]["seconds"] = round(self._elapsed() - self.plays[-1]["began"], 3)
 
     def ours(self):
         return any(play["phase"] for play in self.plays)
 
     def report(self, scale=None, failed=False):
-        """The run as a dictionary: phases in the order of the table, then what belongs to none."""
+        """The run as a dictionary: phases in the order of the table, then others as they came, then what belongs to none."""
         last = next((play["phase"] or "other" for play in reversed(self.plays)), None)
         phases = []
-        for name in [phase["name"] for phase in self.table["phases"]] + ["other"]:
+        others = [play["phase"] for play in self.plays if play["phase"]]
+        for name in dict.fromkeys([phase["name"] for phase in self.table["phases"]] + others + ["other"]):
             plays = [play for play in self.plays if (play["phase"] or "other") == name]
             if not plays:
                 continue
@@ -103,8 +117,8 @@ class PhaseLog:
                     "seconds": round(sum(play["seconds"] or 0 for play in plays), 3),
                     "reference_steps": steps,
                     "reference_seconds": sum(self.table["steps"][step] for step in steps) if steps else None,
-                    "plays": [{"name": play["name"], "seconds": play["seconds"]} for play in plays],
-                    "slowest_tasks": tasks[:SLOWEST_TASKS],
+                    "plays": [{"name": play["name"], "began": play["began"], "seconds": play["seconds"]} for play in plays],
+                    "slowest_tasks": [{"name": task["name"], "seconds": task["seconds"]} for task in tasks[:SLOWEST_TASKS]],
                     "stopped_here": bool(failed and name == last),
                 }
             )
@@ -159,13 +173,3 @@ def lines(run, width=WIDTH):
         text.append(f"x{scale:g}: the clock of this rack runs {scale:g} times faster than a real one;")
         text.append("the column multiplies the time beside it, Ansible's own share included.")
     return text
-
-
-def history(previous, run):
-    """What the record file holds: the run, and the runs before it without their details."""
-    earlier = []
-    if isinstance(previous, dict) and "phases" in previous:
-        summary = {key: value for key, value in previous.items() if key not in ("phases", "history")}
-        summary["phases"] = {phase["name"]: phase["seconds"] for phase in previous["phases"]}
-        earlier = (previous.get("history") or []) + [summary]
-    return dict(run, history=earlier[-KEPT_RUNS:])

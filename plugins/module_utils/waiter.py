@@ -55,6 +55,13 @@ class Outcome:
     finished: bool = True
     line: str = ""
     lines: list = field(default_factory=list)
+    # What was seen when: [seconds since the wait began, name, state as text], the first look included.
+    history: list = field(default_factory=list)
+    kind: str = "thing"
+
+    def timeline(self):
+        """The history as results carry it: [seconds, kind, name, state]."""
+        return [[round(seconds, 1), self.kind, name, state] for seconds, name, state in self.history]
 
     def counts(self):
         return dict(Counter(str(state) for state in self.states.values()))
@@ -121,6 +128,7 @@ class Waiter:
         expected=None,
         bound=None,
         remedy="",
+        kind="thing",
     ):
         """
         ``successes``: how many polls in a row must say DONE before a thing counts as done (things flap).
@@ -130,6 +138,7 @@ class Waiter:
         ``elapsed``, ``slice_seconds``: a long wait may be run in slices; the deadline counts from the first one.
         ``expected(names)``: seconds till the next of them is due, or None.
         ``bound(names)``: the longest pause while these are pending, where ``interval`` is not it.
+        ``kind``: what the names are names of, for the timeline.
         """
         self.timeout = float(timeout)
         self.successes = max(1, int(successes))
@@ -148,14 +157,16 @@ class Waiter:
         self.expected = expected
         self.bound = bound
         self.remedy = remedy
+        self.kind = kind
 
     def run(self, names, poll, judge, known=None):
         """Wait until every name is done or failed. Returns the outcome; raises WaitFailed or WaitTimeout."""
         names = list(names)
         start = self.clock() - self.elapsed_before
         slice_end = None if self.slice_seconds is None else self.clock() + self.slice_seconds
-        outcome = Outcome(states=dict.fromkeys(names, ABSENT))
+        outcome = Outcome(states=dict.fromkeys(names, ABSENT), kind=self.kind)
         outcome.states.update({name: state for name, state in (known or {}).items() if name in outcome.states})
+        outcome.history += [[self.elapsed_before, name, self.show(state)] for name, state in outcome.states.items() if state != ABSENT]
         streak = Counter()
         verdicts = dict.fromkeys(names, PENDING)
         told = self.clock()
@@ -208,6 +219,7 @@ class Waiter:
             before = outcome.states.get(name, ABSENT)
             if name in outcome.states and self.show(before) != self.show(state):
                 changed = True
+                outcome.history.append([elapsed, name, self.show(state)])
                 # What a thing is at the first look is no change.
                 if outcome.polls > 1 or before != ABSENT:
                     self._line(outcome, f"{name}: {self.show(before)} -> {self.show(state)} ({duration(elapsed)})")

@@ -171,6 +171,13 @@ requests:
   description: How many requests were sent to the controller.
   returned: always
   type: int
+timeline:
+  description: >-
+    What was seen of all applications and machines of the model, waited for or not; seconds since the wait began, kind of thing, name, state, message.
+  returned: always
+  type: list
+  elements: list
+  sample: [[0.0, application, keystone, maintenance, installing packages], [0.0, machine, compute0, Deploying, ""]]
 progress:
   description: The changes of state that were seen.
   returned: always

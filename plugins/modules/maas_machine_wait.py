@@ -111,6 +111,16 @@ progress:
   returned: success
   type: list
   elements: str
+timeline:
+  description: The same as data, the first look included; seconds since the wait began, kind of thing, name, state.
+  returned: success
+  type: list
+  elements: list
+  sample: [[0.0, machine, compute0, Commissioning], [31.5, machine, compute0, Ready]]
+requests:
+  description: How many requests the wait cost the region.
+  returned: success
+  type: int
 """
 
 from ansible.module_utils.basic import AnsibleModule

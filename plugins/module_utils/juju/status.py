@@ -90,6 +90,28 @@ def _machines(found, given, parent=None):
         _machines(found, machine.get("containers"), name)
 
 
+# How bad a unit's status is for its application, the worst first: Juju's own order.
+SEVERITY = ("error", "blocked", "waiting", "maintenance", "terminated", "active", "unknown")
+# What Juju calls an instance's states, in the words of MAAS.
+INSTANCES = {"allocating": "Deploying", "running": "Deployed", "provisioning error": "Failed deployment"}
+
+
+def _severity(unit):
+    return SEVERITY.index(unit["workload"]) if unit["workload"] in SEVERITY else len(SEVERITY)
+
+
+def sights(status):
+    """(kind, name, state, message) of every application and every machine: an application is as its worst unit is."""
+    for name, application in status["applications"].items():
+        units = [status["units"][unit] for unit in application["units"]]
+        if units:
+            worst = min(units, key=_severity)
+            yield "application", name, worst["workload"], worst["message"]
+    for machine in status["machines"].values():
+        if machine["hostname"] and not machine["parent"] and machine["instance"] in INSTANCES:
+            yield "machine", machine["hostname"], INSTANCES[machine["instance"]], ""
+
+
 def simplify(full):
     """{model, read, machines, applications, units, relations}, each by name, containers and subordinates beside the rest."""
     machines, units, applications = {}, {}, {}

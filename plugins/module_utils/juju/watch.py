@@ -36,6 +36,10 @@ class Watch:
             self.judge._since[(name, kind)] = now - lasted
         self.status = None
         self.found = {}
+        self.began = now
+        self.elapsed_before = 0.0
+        self.timeline = []
+        self._shown = {}
 
     def resume(self):
         now = self.clock()
@@ -48,9 +52,18 @@ class Watch:
 
     def poll(self):
         self.status = statuses.read(self.client)
+        self._note()
         self._resolve()
         self.found = {name: self.judge.application(name, self.status) for name in self.rules.names(self.status)}
         return self.found
+
+    def _note(self):
+        """What is new of every application and machine, also of those that are not waited for: who watches one sees them all."""
+        seconds = round(self.elapsed_before + self.clock() - self.began, 1)
+        for kind, name, state, message in statuses.sights(self.status):
+            if self._shown.get((kind, name)) != (state, message):
+                self._shown[(kind, name)] = (state, message)
+                self.timeline.append([seconds, kind, name, state, message])
 
     def _resolve(self):
         tags = []
@@ -119,6 +132,7 @@ def _answer(watch, outcome, client):
         "waited": round(outcome.waited, 1) if outcome else 0.0,
         "requests": watch.requests_before + client.requests,
         "progress": outcome.lines if outcome else [],
+        "timeline": watch.timeline,
     }
 
 
@@ -159,6 +173,7 @@ def work(module, client, clock=time.monotonic, sleep=time.sleep):
 
 def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
     resume = options.get("wait_resume") or {}
+    watch.elapsed_before = resume.get("elapsed", 0.0)
     runner = waiter.Waiter(
         options["wait_timeout"],
         options["wait_interval"],

@@ -194,10 +194,13 @@ def ensure_imported(client, params, clock=time.monotonic, sleep=time.sleep, emit
         sleep=sleep,
         elapsed=resume.get("elapsed", 0.0),
         slice_seconds=params.get("wait_slice"),
+        kind="image",
         remedy="Look at the region's images page and its log (regiond.log); check that the region reaches the boot source",
     )
     outcome = waiter.run(dict.fromkeys(names), passing(client, poll), judge, states)
-    result.update(waited=round(outcome.waited, 1), progress=outcome.lines, images=dict(outcome.states), importing=bool(images.importing))
+    result.update(
+        waited=round(outcome.waited, 1), progress=outcome.lines, timeline=outcome.timeline(), images=dict(outcome.states), importing=bool(images.importing)
+    )
     if not outcome.finished:
         result["unfinished"] = True
         result["resume"] = dict(line=outcome.line, elapsed=outcome.waited, started=started, diff=result["diff"], watchdog=watchdog.save())

@@ -74,10 +74,20 @@ def run(module, work):
             ready=outcome.done,
             failed_items=outcome.failed,
             pending=outcome.pending,
+            timeline=outcome.timeline(),
         )
     finally:
         if client is not None:
             client.close()
     for warning in client.warnings:
         module.warn(warning)
+    if "waited" in result:
+        _count(result, client.requests, module.params.get("wait_resume") or {})
     module.exit_json(**result)
+
+
+def _count(result, requests, resume):
+    """What a wait cost the region, over all its slices."""
+    result["requests"] = resume.get("requests", 0) + requests
+    if result.get("resume"):
+        result["resume"]["requests"] = result["requests"]

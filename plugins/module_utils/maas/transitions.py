@@ -330,6 +330,7 @@ def bring(client, params, clock=None, sleep=None, emit=None):
         failed_machines=dict(refused),
         waited=0.0,
         progress=[],
+        timeline=[],
         settled=[],
     )
     for name, machine in machines.items():
@@ -397,15 +398,17 @@ def _wait(client, params, watch, goal, result, resume, times, emit):
                 result.setdefault("retried", {})[name] = left[name]
                 watch.add(name, retry(client, params, watch_id(watch, name), name))
             result["progress"] += error.outcome.lines
+            result["timeline"] += error.outcome.timeline()
             # The others have been in their statuses for as long as they have.
             others = {name: age for name, age in error.since.items() if name not in lost}
             bound["wait_resume"] = {"elapsed": error.outcome.waited, "since": others}
     result["waited"] = round(outcome.waited, 1)
     result["progress"] += outcome.lines
+    result["timeline"] += outcome.timeline()
     if not outcome.finished:
         result["unfinished"] = True
         kept = {name: value for name, value in result.items() if name not in ("unfinished", "resume")}
-        result["resume"] = {**outcome.resume, "retries": left, "result": dict(kept, progress=[])}
+        result["resume"] = {**outcome.resume, "retries": left, "result": dict(kept, progress=[], timeline=[])}
         return
     result.pop("unfinished", None)
     lost = outcome.failed + outcome.pending

@@ -376,7 +376,11 @@ def _wait_vms(client, params, vms, result, clock, sleep, emit):
     brought = transitions.bring(client, request, clock, sleep, emit)
     if brought.get("unfinished"):
         return dict(
-            result, unfinished=True, progress=brought["progress"], resume=dict(inner=brought["resume"], outer=result, line=brought["resume"].get("line"))
+            result,
+            unfinished=True,
+            progress=brought["progress"],
+            timeline=brought["timeline"],
+            resume=dict(inner=brought["resume"], outer=result, **{name: brought["resume"].get(name) for name in ("line", "elapsed")}),
         )
     composed = set(result["composed"])
     others = {name: text for name, text in brought["diff"]["after"].items() if name not in composed}
@@ -385,7 +389,7 @@ def _wait_vms(client, params, vms, result, clock, sleep, emit):
         for name, text in others.items():
             result["diff"]["before"].setdefault(name, {})["status"] = brought["diff"]["before"].get(name)
             result["diff"]["after"].setdefault(name, {})["status"] = text
-    result.update({name: brought[name] for name in ("waited", "progress", "ready", "left_alone", "failed_machines")})
+    result.update({name: brought[name] for name in ("waited", "progress", "timeline", "ready", "left_alone", "failed_machines")})
     order = {vm["hostname"]: number for number, vm in enumerate(vms)}
     result["machines"] = sorted(brought["machines"], key=lambda machine: order.get(machine["hostname"], len(order)))
     return result

@@ -42,12 +42,19 @@ def wait_for_machines(client, params, clock=None, sleep=None, emit=None):
     if not params["wait"] or (client.read_only and not resume):
         machines = list(watch.machines.values())
         arrived = [machine["hostname"] for machine in machines if machine["status"] in goal]
-        return dict(changed=False, machines=machines, ready=arrived, failed_machines={}, waited=0.0, progress=[])
+        return dict(changed=False, machines=machines, ready=arrived, failed_machines={}, waited=0.0, progress=[], timeline=[])
     bound = dict(params)
     if params.get("on_failure") == "continue" and params.get("min_ready") is None:
         bound["min_ready"] = 0
     outcome = wait_for(client, watch, goal, bound, emit=emit, failing=failing, **times)
-    result = dict(changed=False, waited=round(outcome.waited, 1), progress=outcome.lines, ready=list(outcome.done), failed_machines={})
+    result = dict(
+        changed=False,
+        waited=round(outcome.waited, 1),
+        progress=outcome.lines,
+        timeline=outcome.timeline(),
+        ready=list(outcome.done),
+        failed_machines={},
+    )
     if not outcome.finished:
         return dict(result, unfinished=True, resume=outcome.resume)
     lost = outcome.failed + outcome.pending

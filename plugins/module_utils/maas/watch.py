@@ -387,6 +387,7 @@ def wait_for(client, watch, goal, params, clock=time.monotonic, sleep=time.sleep
         slice_seconds=params.get("wait_slice"),
         heartbeat=params.get("heartbeat", 30.0),
         emit=emit,
+        kind="machine",
         **options,
     )
     try:

@@ -1,11 +1,7 @@
-"""The timing of phases: what belongs to which phase, the table, the record."""
+"""The timing of phases: what belongs to which phase, and the table."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -110,62 +106,3 @@ def test_long_lists_of_steps_are_wrapped():
     text = phases.lines(ran(table, ("machines", "a", 1)).report(), width=100)
     assert max(map(len, text)) <= 100
     assert "Node Commissioning" in "\n".join(text)
-
-
-def test_the_record_keeps_earlier_runs_without_details(table):
-    first = phases.history(None, ran(table, ("one", "a", 2)).report())
-    assert first["history"] == []
-    second = phases.history(first, ran(table, ("one", "a", 3)).report())
-    assert second["phases"][0]["seconds"] == 3
-    assert second["history"][0]["phases"] == {"one": 2}
-    for _ in range(30):
-        second = phases.history(second, ran(table, ("one", "a", 3)).report())
-    assert len(second["history"]) == phases.KEPT_RUNS
-
-
-def play(tmp_path, tasks, *arguments):
-    (tmp_path / "group_vars").mkdir(exist_ok=True)
-    (tmp_path / "hosts").write_text("[controller]\nhere ansible_connection=local\n")
-    (tmp_path / "group_vars/all.yml").write_text("stratus_cloud_name: test\nstratus_state_dir: '{{ inventory_dir }}/out'\nstratus_time_scale: 60\n")
-    (tmp_path / "site.yml").write_text(
-        yaml.safe_dump(
-            [
-                {"name": "First", "hosts": "controller", "gather_facts": False, "tags": ["controller"], "tasks": tasks},
-                {"name": "Last", "hosts": "controller", "gather_facts": False, "tags": ["access"], "tasks": [{"ansible.builtin.debug": {"msg": "done"}}]},
-            ]
-        )
-    )
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACKS_ENABLED": "stratus.cloud.phases", "ANSIBLE_NOCOLOR": "1"}
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(tmp_path / "hosts"), str(tmp_path / "site.yml"), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
-
-
-def test_a_real_run_prints_and_records(tmp_path):
-    done = play(tmp_path, [{"ansible.builtin.debug": {"msg": "hello"}}])
-    assert done.returncode == 0, done.stdout + done.stderr
-    table = done.stdout.rpartition("PHASES")[2]
-    assert "controller" in table and "0:02:57" in table and "x60" in table
-    assert "the cloud test is already there" in table
-    record = json.loads((tmp_path / "out/timing.json").read_text())
-    assert record["result"] == "ok" and record["changed"] == 0 and record["time_scale"] == 60
-    assert [phase["name"] for phase in record["phases"]] == ["controller", "access"]
-    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "out/timing.json").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_failed_run_says_where_and_a_check_run_records_nothing(tmp_path):
-    done = play(tmp_path, [{"ansible.builtin.fail": {"msg": "no"}}])
-    assert "controller (stopped here)" in done.stdout
-    assert "already there" not in done.stdout
-    assert json.loads((tmp_path / "out/timing.json").read_text())["result"] == "failed"
-    (tmp_path / "out/timing.json").unlink()
-    done = play(tmp_path, [{"ansible.builtin.debug": {"msg": "hello"}}], "--check")
-    assert "already there" in done.stdout
-    assert not (tmp_path / "out/timing.json").exists()

@@ -1,0 +1,275 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: progress
+type: aggregate
+short_description: Where a deployment is, how long each phase took, and a record of the run
+version_added: 0.1.0
+author: The stratus.cloud developers (@stratus-cloud)
+description:
+  - Says at the beginning of each phase of the collection's playbooks which of how many it is, how long the run has taken, and how long the phase and the
+    rest are expected to take, by the last run that built something, else by a reference table.
+  - On a terminal its last line shows the same all the time, with the states of the machines and applications that are waited for.
+  - Prints at the end how long each phase took, beside the times of a reference, by default Table 1 of the thesis that the collection grew out of.
+  - Writes a record of the run as JSON (0600) into the directory C(runs) below the directory that the inventory variable C(stratus_state_dir) names.
+    It holds phases, tasks, waits, background jobs, the states of machines and applications over time, versions and the result, and no secret.
+    A run in check mode is not recorded. C(playbooks/report.yml) makes a page of it.
+  - Says so when a whole run changed nothing.
+  - Prints and records nothing for playbooks of others. The environment variable E(STRATUS_PROGRESS=0) silences all but the table at the end.
+options:
+  table:
+    description: The reference table, a YAML file with C(steps) and C(phases). The collection's own is the default.
+    type: path
+    env:
+      - name: STRATUS_PHASES_TABLE
+    ini:
+      - section: callback_progress
+        key: table
+  time_scale:
+    description:
+      - How many times faster than real time the rack's clock runs, for a simulated rack. Adds a column of times multiplied by it.
+      - The default is the inventory variable C(stratus_time_scale); without it the column is left out.
+    type: float
+    env:
+      - name: STRATUS_TIME_SCALE
+    ini:
+      - section: callback_progress
+        key: time_scale
+  runs:
+    description: Directory for the records. The default is C(runs) below the inventory variable C(stratus_state_dir); without either nothing is recorded.
+    type: path
+    env:
+      - name: STRATUS_RUNS_DIR
+    ini:
+      - section: callback_progress
+        key: runs
+requirements:
+  - enable in configuration, C(callbacks_enabled = stratus.cloud.progress)
+"""
+
+EXAMPLES = r"""
+example: >
+  In ansible.cfg
+  [defaults]
+  callbacks_enabled = stratus.cloud.progress
+"""
+
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+from ansible.release import __version__ as ansible_version
+from ansible.template import Templar
+from ansible_collections.stratus.cloud.plugins.module_utils import phases
+from ansible_collections.stratus.cloud.plugins.module_utils.preflight import SECRET
+from ansible_collections.stratus.cloud.plugins.plugin_utils import progress, record
+
+ROOT = Path(__file__).resolve().parents[2]
+MINE = "stratus.cloud."
+# Playbooks that only look: their times are nobody's business.
+UNRECORDED = frozenset(("report", "init", "rehearse"))
+# The inventory's variables that a record holds; none is a secret.
+SITE = (
+    "stratus_cloud_name", "stratus_profile", "maas_url", "maas_channel", "maas_subnet_cidr", "maas_gateway_ip", "maas_dynamic_range", "maas_compute_bridge",
+    "lxd_bridge", "lxd_bridge_interface", "lxd_channel", "juju_channel", "juju_controller_name", "juju_model_name", "juju_nat", "openstack_bundle_file",
+    "openstack_bundle_overlays", "postgres_version",
+)  # fmt: skip
+OTHERS = ("stratus_state_dir", "stratus_time_scale", "openstack_bundle_access")
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "stratus.cloud.progress"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self):
+        super().__init__()
+        self.log = self.recorder = self.status = None
+        self.playbook = self.started = self.source = None
+        self.order = []
+        self._play = None
+
+    # What Ansible tells
+
+    def v2_playbook_on_start(self, playbook):
+        self.playbook = os.path.basename(playbook._file_name)
+        self.started = datetime.now(UTC)
+        path = self.get_option("table") or ROOT / "playbooks/vars/table1.yml"
+        try:
+            table = phases.check_table(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError, phases.TableError) as error:
+            self._display.warning(f"{self.CALLBACK_NAME}: no timing, because of the reference table {path}: {error}")
+            return
+        self.log = phases.PhaseLog(table, time.monotonic)
+        self.recorder = record.Recorder(self.log)
+        self.order = list(dict.fromkeys(phase for play in playbook.get_plays() if (phase := self._phase(play))))
+
+    def v2_playbook_on_play_start(self, play):
+        if not self.log:
+            return
+        self._play = play
+        phase = self._phase(play)
+        self.log.play(phase, play.get_name().strip())
+        if phase and not self.status:
+            self._begin()
+        if phase and phase != self.status.phase:
+            self.status.enter(phase)
+            self._announce()
+        progress.tell()
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        if self.log:
+            self.log.task(task.get_name().strip())
+            progress.tell(task.name or "")
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self.v2_playbook_on_task_start(task, False)
+
+    def v2_runner_on_ok(self, result):
+        self._take(result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._take(result, failed=not ignore_errors)
+
+    def v2_runner_on_unreachable(self, result):
+        self._take(result, failed=True)
+
+    def v2_playbook_on_stats(self, stats):
+        progress.end()
+        if not self.log or not self.log.ours():
+            return
+        self.log.end()
+        hosts = stats.processed.keys()
+        changed = sum(stats.summarize(host)["changed"] for host in hosts)
+        failed = any(stats.summarize(host)[kind] for host in hosts for kind in ("failures", "unreachable"))
+        check = bool(context.CLIARGS.get("check"))
+        settings, secrets = self._settings(with_secrets=True)
+        report = self.log.report(scale=self._scale(settings), failed=failed)
+        # With a callback that writes for a program the record is the whole answer.
+        if progress.wanted({}, environ={}):
+            self._print(report, settings.get("stratus_cloud_name"), failed, changed, check)
+        if not check:
+            run = self.recorder.run(
+                report,
+                playbook=self.playbook,
+                started=self.started.isoformat(timespec="seconds"),
+                cloud=settings.get("stratus_cloud_name"),
+                result="failed" if failed else "ok",
+                changed=changed,
+                check=check,
+                versions={"collection": _own_version(), "ansible-core": ansible_version, "python": platform.python_version()},
+                site={name: settings[name] for name in SITE if name in settings},
+                access=settings.get("openstack_bundle_access") or {},
+            )
+            self._record(record.scrub(run, secrets), settings)
+
+    # What is made of it
+
+    def _phase(self, play):
+        """The phase of a play, or None: of the reference table, else the name of one of the collection's own playbooks."""
+        path = play.get_path() or ""
+        found = phases.phase_of(self.log.table, play.tags, path)
+        if found:
+            return found
+        file = Path(path.rsplit(":", 1)[0])
+        return file.stem if file.parent == ROOT / "playbooks" and file.stem not in UNRECORDED else None
+
+    def _begin(self):
+        settings, _none = self._settings()
+        expected, self.source = record.expected(self._runs(settings), self.playbook, self.log.table, self._scale(settings))
+        self.status = progress.Status(self.order, expected)
+        if progress.wanted({}):
+            progress.begin(self.status, self._display)
+
+    def _announce(self):
+        if not progress.wanted({}) or len(self.order) < 2:
+            return
+        about, left = self.status.expected.get(self.status.phase), self.status.left()
+        text = f"\n{self.status.place()}, {phases.clock(self.status.now() - self.status.began)} so far"
+        if about:
+            text += f"; takes about {phases.clock(about)}"
+        if left:
+            text += f", and {phases.clock(left)} to the end"
+        self._display.display(f"{text} ({self.source})" if about or left else text)
+
+    def _take(self, result, failed=False):
+        if not self.log:
+            return
+        host, task, data = (getattr(result, f"_{name}") for name in ("host", "task", "result"))
+        self.recorder.result(host.get_name(), task.get_name().strip(), str(task.resolved_action or task.action).startswith(MINE), data, failed)
+
+    def _print(self, report, cloud, failed, changed, check):
+        self._display.banner("PHASES")
+        for line in phases.lines(report):
+            self._display.display(line)
+        if not failed and not changed and any(phase["name"] == "access" for phase in report["phases"]):
+            would = "would change" if check else "changed"
+            self._display.display(f"\nNothing {would} (changed=0): the cloud {cloud or 'of this inventory'} is already there.")
+
+    def _scale(self, settings):
+        try:
+            return float(self.get_option("time_scale") or settings.get("stratus_time_scale") or 0) or None
+        except (TypeError, ValueError):
+            return None
+
+    def _runs(self, settings):
+        if self.get_option("runs"):
+            return self.get_option("runs")
+        return os.path.join(settings["stratus_state_dir"], "runs") if settings.get("stratus_state_dir") else None
+
+    def _record(self, run, settings):
+        folder = self._runs(settings)
+        if not folder:
+            return
+        try:
+            path = record.save(folder, run)
+        except (OSError, TypeError, ValueError) as error:
+            self._display.warning(f"{self.CALLBACK_NAME}: the run was not recorded in {folder}: {error}")
+            return
+        self._display.v(f"{self.CALLBACK_NAME}: {path}")
+
+    def _settings(self, with_secrets=False):
+        """(the variables that matter here, as the last play saw them; the values of all secrets). What cannot be evaluated is left out."""
+        found, secrets = {}, set()
+        try:
+            manager = self._play.get_variable_manager()
+            inventory = manager._inventory
+            hosts = inventory.get_hosts("controller") or inventory.get_hosts("all")
+            variables = manager.get_vars(play=self._play, host=hosts[0] if hosts else None)
+            templar = Templar(loader=self._play.get_loader(), variables=variables)
+            if with_secrets:
+                secrets.update(record.secret_values([host.get_vars() for host in inventory.get_hosts("all")]))
+        except Exception as error:  # the table is worth printing without them
+            self._display.vv(f"{self.CALLBACK_NAME}: no variables: {error}")
+            return found, secrets
+        for name in sorted(set(variables) - {"hostvars", "groups", "vars"}):
+            may_hold_some = with_secrets and (SECRET.search(name) or isinstance(variables[name], (dict, list)))
+            if name not in SITE + OTHERS and not may_hold_some:
+                continue
+            try:
+                value = templar.template(variables[name])
+            except Exception as error:
+                self._display.vv(f"{self.CALLBACK_NAME}: {name}: {error}")
+                continue
+            secrets.update(record.secret_values({name: value}))
+            if name in SITE + OTHERS and value is not None:
+                found[name] = value
+        return found, secrets
+
+
+def _own_version():
+    """The version of the installed collection or of the checkout."""
+    try:
+        if (ROOT / "MANIFEST.json").exists():
+            return yaml.safe_load((ROOT / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"]["version"]
+        return str(yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["version"])
+    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        return None

@@ -1,0 +1,218 @@
+"""The callback in real runs of ansible-playbook: what it prints, what it records, and what it never does."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.stratus.cloud.plugins.module_utils import phases
+from ansible_collections.stratus.cloud.plugins.plugin_utils import progress
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
+HELLO = [{"name": "Say hello", "ansible.builtin.debug": {"msg": "hello"}}]
+CHANGE = [{"name": "Change something", "ansible.builtin.command": "true"}]
+SECRET = "correct-horse-battery"
+VARIABLES = {
+    "stratus_cloud_name": "test",
+    "stratus_state_dir": "{{ inventory_dir }}/out",
+    "stratus_time_scale": 60,
+    "maas_admin_password": SECRET,
+    "juju_connection": {"endpoint": "10.42.0.9:17070", "password": SECRET + "-of-juju"},
+    "maas_subnet_cidr": "10.42.0.0/16",
+}
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Runs a small site of two phases; returns the process."""
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "hosts").write_text(f"[controller]\nhere ansible_connection=local ansible_python_interpreter={sys.executable}\n")
+    (tmp_path / "group_vars/all.yml").write_text(yaml.safe_dump(VARIABLES))
+
+    def run(tasks, *arguments, env=None, runner=subprocess.run, last=HELLO):
+        plays = [("First", "controller", tasks), ("Second", "controller", HELLO), ("Last", "access", last)]
+        text = yaml.safe_dump([{"name": name, "hosts": "controller", "gather_facts": False, "tags": [tag], "tasks": todo} for name, tag, todo in plays])
+        (tmp_path / "site.yml").write_text(text)
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **(env or {})}
+        argv = [PLAYBOOK, "-i", str(tmp_path / "hosts"), str(tmp_path / "site.yml"), *arguments]
+        if runner is not subprocess.run:
+            return runner(argv, environment)
+        return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120, stdin=subprocess.DEVNULL)
+
+    return run
+
+
+def records(tmp_path):
+    return [json.loads(path.read_text()) for path in sorted((tmp_path / "out/runs").glob("*.json"))]
+
+
+def test_a_run_is_announced_timed_and_recorded(site, tmp_path):
+    done = site(HELLO)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[1/2] controller, 0:00:00 so far; takes about 0:00:03, and 0:00:03 to the end (Table 1 of the thesis)" in done.stdout
+    assert done.stdout.count("[1/2]") == 1, "a phase of two plays is announced once"
+    assert "[2/2] access" in done.stdout
+    table = done.stdout.rpartition("PHASES")[2]
+    assert "controller" in table and "0:02:57" in table and "x60" in table
+    assert "the cloud test is already there" in table
+    assert "\x1b" not in done.stdout, "no terminal, no escapes"
+    (run,) = records(tmp_path)
+    assert (run["result"], run["changed"], run["time_scale"], run["cloud"], run["playbook"]) == ("ok", 0, 60, "test", "site.yml")
+    assert [phase["name"] for phase in run["phases"]] == ["controller", "access"]
+    assert [play["name"] for play in run["phases"][0]["plays"]] == ["First", "Second"]
+    assert run["site"]["maas_subnet_cidr"] == "10.42.0.0/16"
+    assert re.match(r"2\.\d+", run["versions"]["ansible-core"]) and run["versions"]["collection"] == "0.1.0"
+    folder = tmp_path / "out/runs"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+
+
+def test_the_next_run_expects_what_the_last_build_took(site, tmp_path):
+    assert "last time" not in site(CHANGE).stdout
+    assert "(last time)" in site(HELLO).stdout
+    assert len(records(tmp_path)) == 2
+
+
+def test_a_failed_run_says_where_and_why(site, tmp_path):
+    done = site([{"name": "Stumble", "ansible.builtin.fail": {"msg": f"the password is {SECRET}"}}])
+    assert done.returncode != 0
+    assert "controller (stopped here)" in done.stdout
+    assert "already there" not in done.stdout
+    (run,) = records(tmp_path)
+    assert run["result"] == "failed"
+    assert [(failure["task"], failure["host"], failure["message"]) for failure in run["failures"]] == [("Stumble", "here", "the password is (hidden)")]
+
+
+def test_check_mode_records_nothing(site, tmp_path):
+    assert "already there" in site(HELLO, "--check").stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_modules_saw_is_in_the_record_and_secrets_are_not(site, tmp_path):
+    tasks = [
+        {"name": "Name it", "ansible.builtin.set_fact": {"a_token": f"{SECRET}-by-a-fact"}},
+        {"name": f"Use {SECRET}", "ansible.builtin.debug": {"msg": "{{ a_token }}"}},
+        {"name": "Hide it", "ansible.builtin.fail": {"msg": "{{ a_token }}"}, "no_log": True, "ignore_errors": True},
+        {"name": "Start", "ansible.builtin.command": "sleep 1", "async": 30, "poll": 0, "register": "started"},
+        {"name": "Wait", "stratus.cloud.job_wait": {"jid": "{{ started.ansible_job_id }}", "name": "The sleeper"}},
+    ]
+    done = site(tasks)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = records(tmp_path)
+    assert SECRET not in json.dumps(run)
+    assert "Use (hidden)" in [task["name"] for task in run["tasks"]] or all("Use" not in task["name"] for task in run["tasks"])
+    (job,) = run["jobs"]
+    assert job["name"] == "The sleeper" and job["ended"] - job["began"] >= 1
+    (wait,) = run["waits"]
+    assert wait["task"] == "Wait" and wait["for"] == [["job", job["id"]]] and wait["phase"] == "controller"
+
+
+@pytest.mark.parametrize("env", [{"STRATUS_PROGRESS": "0"}, {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}])
+def test_silence_where_it_is_asked_for(site, tmp_path, env):
+    done = site(HELLO, env=env)
+    assert "[1/2]" not in done.stdout
+    if "ANSIBLE_STDOUT_CALLBACK" in env:
+        assert json.loads(done.stdout)["stats"]["here"]["failures"] == 0
+    assert len(records(tmp_path)) == 1
+
+
+def test_it_warns_of_nothing(site):
+    done = site(HELLO, env={"ANSIBLE_DEPRECATION_WARNINGS": "1"})
+    assert "WARNING" not in done.stderr + done.stdout and "DEPRECATION" not in done.stderr + done.stdout
+
+
+def test_playbooks_of_others_are_left_alone(tmp_path):
+    (tmp_path / "other.yml").write_text(yaml.safe_dump([{"name": "Other", "hosts": "localhost", "gather_facts": False, "tasks": HELLO}]))
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "STRATUS_RUNS_DIR": str(tmp_path / "runs")}
+    done = subprocess.run(
+        [PLAYBOOK, "-i", "localhost,", "-c", "local", str(tmp_path / "other.yml")], capture_output=True, text=True, cwd=ROOT, env=environment, timeout=60
+    )
+    assert done.returncode == 0
+    assert "PHASES" not in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def on_a_terminal(argv, environment):
+    """Run under a pseudo terminal of 100 columns and 30 rows; everything that was written to it."""
+    import fcntl
+    import struct
+    import termios
+
+    pid, master = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        os.chdir(ROOT)
+        os.execvpe(argv[0], argv, {**environment, "TERM": "xterm"})
+    written = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        written += part
+    os.waitpid(pid, 0)
+    os.close(master)
+    return written.decode()
+
+
+def test_the_last_line_of_a_terminal_is_the_status_and_is_given_back(site):
+    job = [
+        {"name": "Start", "ansible.builtin.command": "sleep 3", "async": 30, "poll": 0, "register": "started"},
+        {"name": "Wait", "stratus.cloud.job_wait": {"jid": "{{ started.ansible_job_id }}", "name": "The sleeper", "wait_timeout": 30}},
+    ]
+    written = site(job, runner=on_a_terminal)
+    assert "\x1b[1;29r" in written, "the last of 30 lines is kept from scrolling"
+    lines = re.findall(r"\x1b7\x1b\[30;1H\x1b\[2K\x1b\[7m (.*?) \x1b\[0m\x1b8", written)
+    assert any("[1/2] controller" in line and "The sleeper runs" in line for line in lines), lines
+    assert max(map(len, lines)) <= 98
+    assert written.index("PHASES") > written.rindex("\x1b[r"), "given back before the table"
+    assert "The sleeper still runs" not in written
+
+
+class Screen:
+    def __init__(self):
+        self.written = ""
+
+    def display(self, text, **_options):
+        self.written += text + "\n"
+
+
+def test_what_others_call_their_machines_cannot_move_the_cursor():
+    now = iter(range(0, 1000))
+    status = progress.Status(["one", "two"], {"one": 10, "two": 20}, lambda: next(now))
+    status.enter("one")
+    line = status.line("evil\x1b[2J\r\n\u202ename")
+    assert "evil?[2J???name" in line
+    assert line.split(" · ")[1:3] == ["[1/2] one", "0:00:01 of about 0:00:10"]
+
+
+def test_what_is_left_is_only_told_when_all_of_it_is_known():
+    status = progress.Status(["one", "two"], {"one": 10}, lambda: 0)
+    status.enter("one")
+    assert status.left() is None and "left" not in status.line()
+    status = progress.Status(["one", "two"], {"one": 10, "two": 20}, lambda: 0)
+    status.enter("one")
+    assert status.left() == 30
+    status.enter("two")
+    assert status.left() == 20
+    status.enter("stranger")
+    assert status.left() is None and status.place() == "[-/2] stranger"
+
+
+def test_states_are_counted_by_kind():
+    timeline = [[0, "machine", "a", "New"], [0, "machine", "b", "New"], [4, "machine", "a", "Ready"], [4, "application", "k", "active", "Unit is ready"]]
+    assert progress.counted(timeline) == "machines: 1 Ready, 1 New; applications: 1 active"
+
+
+def test_time_of_day_is_the_clock_of_the_table():
+    assert progress.clock is phases.clock
