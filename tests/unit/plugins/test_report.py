@@ -180,7 +180,9 @@ def test_durations(seconds, text):
     assert page.short(seconds) == text
 
 
-@pytest.mark.parametrize(("url", "linked"), [("https://10.0.0.1/x", True), ("javascript:alert(1)", False), ("http://[broken", False), ("data:text/html,x", False)])
+@pytest.mark.parametrize(
+    ("url", "linked"), [("https://10.0.0.1/x", True), ("javascript:alert(1)", False), ("http://[broken", False), ("data:text/html,x", False)]
+)
 def test_only_addresses_of_the_web_are_links(url, linked):
     assert ("<a " in markup.link(url)) is linked
 
