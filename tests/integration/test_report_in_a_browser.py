@@ -18,10 +18,19 @@ from ansible_collections.stratus.cloud.plugins.plugin_utils.report.page import p
 from tests.support.runs import run
 from tests.unit.plugins.test_report import HOSTILE, poisoned
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync "
-    "--hide-scrollbars --enable-logging=stderr --v=0"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--v=0",
+]
 # What the browser made of the page, written into the page: a script of the test's own, which the page's policy would not let in.
 PROBE = """
 <script>
@@ -32,7 +41,8 @@ addEventListener("load", () => {
     bars: bars.length, seen: bars.filter(bar => box(bar).width >= 1 && box(bar).height >= 1).length,
     rows: document.querySelectorAll(".row").length, cards: document.querySelectorAll(".card").length,
     paper: getComputedStyle(document.body).backgroundColor,
-    tooWide: [...document.querySelectorAll("body *")].filter(e => !e.closest(".scroll, legend, .theme, svg") && box(e).right > innerWidth + 1).map(e => e.className || e.tagName),
+    tooWide: [...document.querySelectorAll("body *")]
+      .filter(element => !element.closest(".scroll, .theme, svg") && box(element).right > innerWidth + 1).map(element => element.className || element.tagName),
     small: [...document.querySelectorAll(".row .label")].filter(e => parseFloat(getComputedStyle(e).fontSize) < 11).length,
     hidden: [...document.querySelectorAll("section")].filter(e => box(e).height < 20).length,
   };
