@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
-.PHONY: help venv demo test lint unit sanity contract integration lab-up lab-status lab-down build live bench clean
+.PHONY: help venv demo test lint unit sanity contract integration molecule molecule-down lab-up lab-status lab-down build live bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,12 @@ contract: venv ## replay the recordings of a real region against the lab's
 
 integration: venv ## modules against the lab's faces on loopback
 	pytest tests/integration
+
+molecule: lab-check venv ## the host roles on real hosts (one scenario: make molecule SCENARIO=postgres)
+	@molecule/run $(SCENARIO)
+
+molecule-down: venv ## take away molecule's hosts that a run left behind, and prove that nothing is left
+	@python -m lab.hosts.standalone down
 
 sanity: venv ## ansible-test sanity on the built collection
 	tests/sanity

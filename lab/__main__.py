@@ -227,7 +227,7 @@ def up_hosts(paths: Paths) -> None:
                 say("the saved world has no controller made from these trees: a new one")
             new_world(paths)
         host = controller.prepare(paths, lowers)
-        network.up(paths.lab, paths.run / "ip_forward")
+        network.up(paths.lab, paths.forward)
         host.start()
         prepare_openstack(paths)
         start_daemon(paths, hosts=True)
@@ -263,22 +263,9 @@ def sweep(network: Any) -> None:
     """Whatever a lab with hosts leaves on the machine: its processes and its networks."""
     from lab.hosts import cgroup
 
-    end_sessions()
+    network.end_sessions()
     cgroup.Group(cgroup.LAB).kill()
-    network.down(Paths().run / "ip_forward")
-
-
-def end_sessions() -> None:
-    """Ansible keeps ssh connections to hosts open for a while; those into the lab end with it."""
-    if shutil.which("ss") is None:
-        return
-    listing = subprocess.run(["ss", "-Htnp", "dst", "198.51.100.0/24", "or", "dst", "10.42.0.0/16"], capture_output=True, text=True, check=False).stdout
-    for line in listing.splitlines():
-        for part in line.split('("ssh",pid=')[1:]:
-            try:
-                os.kill(int(part.split(",")[0]), signal.SIGTERM)
-            except (ValueError, ProcessLookupError):
-                continue
+    network.down(Paths().forward)
 
 
 # -- down -------------------------------------------------------------------------------------------------------------------

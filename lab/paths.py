@@ -26,6 +26,8 @@ class Paths:
         self.maas = self.run / "maas.sock"
         self.key = self.ssh / "id_ed25519"
         self.known_hosts = self.ssh / "known_hosts"
+        self.forward = self.lab / "ip_forward"
+        """What the machine's forwarding was before hosts needed it."""
 
     def make(self) -> Paths:
         for directory in (self.cache, self.state, self.run, self.log, self.hosts, self.ssh):

@@ -1,18 +1,43 @@
-"""The lab's two networks on this machine: bridges, outward NAT, and the lock that says whose they are."""
+"""The hosts' networks on this machine: bridges, outward NAT, and the alias that says whose they are."""
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
+import os
+import shutil
+import signal
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 UPLINK = "stratus-up"
 PRIVATE = "stratus-priv"
 ADDRESSES = {UPLINK: "198.51.100.1/24", PRIVATE: "10.42.0.9/16"}
-TABLE = "stratus_lab"
-ALIAS = "stratus.cloud lab of "
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bridges with this machine's address on each; hosts reach the outside through the first one."""
+
+    addresses: dict[str, str]
+    table: str
+    alias: str
+
+    @property
+    def uplink(self) -> str:
+        return next(iter(self.addresses))
+
+    def networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        return [ipaddress.ip_interface(address).network for address in self.addresses.values()]
+
+
+LAB = Plan(ADDRESSES, "stratus_lab", "stratus.cloud lab of ")
+# The hosts of molecule's scenarios have networks of their own, so that a lab may be up meanwhile.
+MOLECULE = Plan({"stratus-mup": "10.43.1.1/24", "stratus-mpriv": "10.43.0.1/24"}, "stratus_molecule", "stratus.cloud molecule hosts of ")
+PLANS = (LAB, MOLECULE)
 
 
 class NetworkError(Exception):
@@ -30,68 +55,80 @@ def links() -> list[dict]:
     return json.loads(ip("-json", "address", "show") or "[]")
 
 
-def owner() -> str | None:
-    """The directory of the lab that has the bridges, None when there are none."""
+def owner(plan: Plan = LAB) -> str | None:
+    """The directory whose hosts have the bridges, None when there are none."""
     # Addresses and aliases are never in one answer.
     for link in json.loads(ip("-json", "link", "show") or "[]"):
-        if link.get("ifname") in ADDRESSES and str(link.get("ifalias", "")).startswith(ALIAS):
-            return link["ifalias"][len(ALIAS) :]
+        if link.get("ifname") in plan.addresses and str(link.get("ifalias", "")).startswith(plan.alias):
+            return link["ifalias"][len(plan.alias) :]
     return None
 
 
-def conflict(found: list[dict] | None = None) -> str | None:
-    """Another interface of this machine that already has one of the lab's networks, as a sentence."""
+def conflict(found: list[dict] | None = None, plan: Plan = LAB) -> str | None:
+    """Another interface of this machine that already has one of the plan's networks, as a sentence."""
     for link in links() if found is None else found:
-        if link.get("ifname") in ADDRESSES:
+        if link.get("ifname") in plan.addresses:
             continue
         for address in link.get("addr_info", []):
             if address.get("family") != "inet" or address.get("local", "").startswith("127."):
                 continue
             own = ipaddress.ip_interface(f"{address['local']}/{address['prefixlen']}").network
-            for wanted in ADDRESSES.values():
-                if own.overlaps(ipaddress.ip_interface(wanted).network):
-                    return f"{link['ifname']} of this machine already uses {own}, which the lab needs ({ipaddress.ip_interface(wanted).network})"
+            for wanted in plan.networks():
+                if own.overlaps(wanted):
+                    return f"{link['ifname']} of this machine already uses {own}, which the lab needs ({wanted})"
     return None
 
 
-def ruleset() -> str:
-    uplink = ipaddress.ip_interface(ADDRESSES[UPLINK]).network
+def ruleset(plan: Plan = LAB) -> str:
     return f"""
-table ip {TABLE}
-delete table ip {TABLE}
-table ip {TABLE} {{
+table ip {plan.table}
+delete table ip {plan.table}
+table ip {plan.table} {{
     chain outward {{
         type nat hook postrouting priority srcnat; policy accept;
-        ip saddr {uplink} oifname != "{UPLINK}" masquerade
+        ip saddr {plan.networks()[0]} oifname != "{plan.uplink}" masquerade
     }}
 }}
 """
 
 
-def up(lab: Path, memory: Path) -> None:
-    """Make bridges and NAT, or adopt what a killed run of the same lab left. ``memory`` keeps what has to be put back."""
+def up(lab: Path, memory: Path, plan: Plan = LAB) -> None:
+    """Make bridges and NAT, or adopt what a killed run of the same ``lab`` left. ``memory`` keeps what has to be put back."""
     existing = {link["ifname"]: link for link in links()}
-    for bridge, address in ADDRESSES.items():
+    for bridge, address in plan.addresses.items():
         if bridge not in existing:
             ip("link", "add", bridge, "type", "bridge", "forward_delay", "0")
-        ip("link", "set", bridge, "alias", f"{ALIAS}{lab}")
+        ip("link", "set", bridge, "alias", f"{plan.alias}{lab}")
         ip("address", "replace", address, "dev", bridge)
         ip("link", "set", bridge, "up")
     if FORWARD.read_text().strip() != "1":
         memory.write_text(FORWARD.read_text())
         FORWARD.write_text("1")
-    result = subprocess.run(["nft", "-f", "-"], input=ruleset(), capture_output=True, text=True, check=False)
+    result = subprocess.run(["nft", "-f", "-"], input=ruleset(plan), capture_output=True, text=True, check=False)
     if result.returncode:
         raise NetworkError(f"nft: {result.stderr.strip()}")
 
 
-def down(memory: Path) -> None:
-    for bridge in ADDRESSES:
+def down(memory: Path, plan: Plan = LAB) -> None:
+    for bridge in plan.addresses:
         ip("link", "del", bridge, check=False)
-    subprocess.run(["nft", "delete", "table", "ip", TABLE], capture_output=True, check=False)
-    if memory.exists():
+    subprocess.run(["nft", "delete", "table", "ip", plan.table], capture_output=True, check=False)
+    # Whoever is up still needs the forwarding; the last one puts it back.
+    if memory.exists() and not any(traces(other) for other in PLANS):
         FORWARD.write_text(memory.read_text())
         memory.unlink()
+
+
+def end_sessions(plan: Plan = LAB) -> None:
+    """Ansible keeps ssh connections to hosts open for a while; those into the plan's networks end with the hosts."""
+    if shutil.which("ss") is None:
+        return
+    wanted = " or ".join(f"dst {network}" for network in plan.networks()).split()
+    listing = subprocess.run(["ss", "-Htnp", *wanted], capture_output=True, text=True, check=False).stdout
+    for line in listing.splitlines():
+        for part in line.split('("ssh",pid=')[1:]:
+            with contextlib.suppress(ValueError, ProcessLookupError):
+                os.kill(int(part.split(",")[0]), signal.SIGTERM)
 
 
 def address_add(address: str) -> None:
@@ -109,9 +146,9 @@ def extra_addresses() -> list[str]:
     return [a["local"] for link in found for a in link.get("addr_info", []) if a.get("family") == "inet" and a.get("prefixlen") == 32]
 
 
-def traces() -> list[str]:
+def traces(plan: Plan = LAB) -> list[str]:
     """What of the networks is still there."""
-    left = [f"bridge {link['ifname']}" for link in links() if link.get("ifname") in ADDRESSES]
-    if subprocess.run(["nft", "list", "table", "ip", TABLE], capture_output=True, check=False).returncode == 0:
-        left.append(f"nft table ip {TABLE}")
+    left = [f"bridge {link['ifname']}" for link in links() if link.get("ifname") in plan.addresses]
+    if subprocess.run(["nft", "list", "table", "ip", plan.table], capture_output=True, check=False).returncode == 0:
+        left.append(f"nft table ip {plan.table}")
     return left

@@ -49,7 +49,7 @@ def test_a_network_in_use_is_told():
 def test_nat_is_for_the_uplink_only():
     rules = network.ruleset()
     assert "198.51.100.0/24" in rules and "10.42." not in rules
-    assert rules.count(f"table ip {network.TABLE}") == 3
+    assert rules.count(f"table ip {network.LAB.table}") == 3
 
 
 # -- generated configuration ---------------------------------------------------------------------------------------------
