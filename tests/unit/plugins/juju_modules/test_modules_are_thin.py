@@ -1,4 +1,4 @@
-"""Every juju_* and vault_* module: what its documentation says of its options is what its specification says."""
+"""Every juju_*, vault_* and nova_* module: what its documentation says of its options is what its specification says."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from unittest import mock
 
 import pytest
 import yaml
-from ansible_collections.stratus.cloud.plugins.doc_fragments import juju, vault, wait
+from ansible_collections.stratus.cloud.plugins.doc_fragments import juju, nova, vault, wait
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import arguments
 
 ROOT = Path(__file__).resolve().parents[4]
-NAMES = sorted(path.stem for pattern in ("juju_*.py", "vault_*.py") for path in (ROOT / "plugins/modules").glob(pattern))
-FRAGMENTS = {"juju": juju.ModuleDocFragment, "vault": vault.ModuleDocFragment, "wait": wait.ModuleDocFragment}
+NAMES = sorted(path.stem for pattern in ("juju_*.py", "vault_*.py", "nova_*.py") for path in (ROOT / "plugins/modules").glob(pattern))
+FRAGMENTS = {"juju": juju.ModuleDocFragment, "nova": nova.ModuleDocFragment, "vault": vault.ModuleDocFragment, "wait": wait.ModuleDocFragment}
 
 
 class Stop(Exception):
@@ -29,8 +29,8 @@ def specification(module):
         seen.update(options)
         raise Stop
 
-    targets = [place for place in (module, arguments) if hasattr(place, "AnsibleModule")]
-    with mock.patch.multiple(targets[0], AnsibleModule=catch), pytest.raises(Stop):
+    target = next(place for place in (module, getattr(module, "nova", arguments)) if hasattr(place, "AnsibleModule"))
+    with mock.patch.multiple(target, AnsibleModule=catch), pytest.raises(Stop):
         module.main()
     return seen
 

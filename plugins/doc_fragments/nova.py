@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, The stratus.cloud developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  cloud:
+    description:
+      - The cloud, by its name in C(clouds.yaml), or a dictionary as an entry of that file is.
+      - Taken from E(OS_CLOUD) when not given. Without either, O(auth) or the other C(OS_*) variables say which cloud is meant.
+    type: raw
+  clouds_file:
+    description:
+      - The C(clouds.yaml) to read, on the machine that the module runs on.
+      - Taken from E(OS_CLIENT_CONFIG_FILE) when not given; without it openstacksdk looks in its usual places.
+    type: path
+  auth:
+    description: What the authentication plugin needs, such as C(auth_url), C(username), C(password) and C(project_name). Not needed with O(cloud).
+    type: dict
+  auth_type:
+    description: The authentication plugin, where it is not the one for passwords.
+    type: str
+  region_name:
+    description: The region.
+    type: str
+  interface:
+    description: Which of the catalog's endpoints to use. Without it what C(clouds.yaml) says counts, else V(public).
+    type: str
+    choices: [admin, internal, public]
+    aliases: [endpoint_type]
+  validate_certs:
+    description: Whether the certificates of the cloud are checked. Without it what C(clouds.yaml) says counts, else they are.
+    type: bool
+    aliases: [verify]
+  ca_cert:
+    description: File with the certificates of the authorities to trust, in PEM. Without it what C(clouds.yaml) says counts, else those of the system.
+    type: path
+    aliases: [cacert]
+  client_cert:
+    description: File with a certificate to show to the cloud.
+    type: path
+    aliases: [cert]
+  client_key:
+    description: File with the key of O(client_cert).
+    type: path
+    aliases: [key]
+  api_timeout:
+    description: Seconds within which an answer must come.
+    type: int
+requirements:
+  - openstacksdk >= 4
+  - nova of Yoga or newer (microversion 2.90), and a user who is administrator of the cloud
+notes:
+  - The options to reach the cloud are those of the collection openstack.cloud; set them once with C(group/stratus.cloud.nova) in C(module_defaults).
+  - Reads are repeated for up to a minute after lost connections, 429, 502, 503 and 504. Writes are not; a write whose answer was lost is looked up.
+"""
+
+    # For modules that write.
+    WRITES = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change; no request other than GET leaves.
+  diff_mode:
+    support: full
+    description: Shows what changes, before and after.
+  action_group:
+    support: full
+    description: Use C(group/stratus.cloud.nova) in C(module_defaults) to set the connection once.
+    membership:
+      - stratus.cloud.nova
+"""
+
+    # For modules that read.
+    READS = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: Reads only, also without check mode.
+  diff_mode:
+    support: N/A
+    description: Changes nothing.
+  action_group:
+    support: full
+    description: Use C(group/stratus.cloud.nova) in C(module_defaults) to set the connection once.
+    membership:
+      - stratus.cloud.nova
+"""
