@@ -81,30 +81,3 @@ def work(module, client, clock=time.monotonic, sleep=time.sleep):
         done["resume"]["found"] = found
         return {**answer, **done}
     return {**answer, **done, "diff": migrations.diff(moves)}
-
-
-def capacity(module, client):
-    """Whether the other hosts can take what is on some, for nova_host_capacity_info."""
-    wanted = [clouds.find_host([service["host"] for service in client.services()], name) for name in module.params["hosts"]]
-    snapshot = clouds.read(client, [raw for host in wanted for raw in client.servers(host=host)])
-    for host in wanted:
-        snapshot.hosts[host].enabled, snapshot.hosts[host].reason = False, "it is to be emptied"
-    servers = list(snapshot.servers.values())
-    started = {server.id: server.host for server in servers}
-    before = loads(snapshot, wanted)
-    going, stuck = rules.foresee(snapshot, servers)
-    others = [host.name for host in snapshot.hosts.values() if host.enabled and host.up]
-    return {
-        "fits": bool(others) and not stuck,
-        "plan": [planned(snapshot.servers[server], started[server], going[server]) for server in going],
-        "unmovable": unmovable(servers, started, stuck),
-        "remaining": sorted(others),
-        "loads": {"before": before, "after": loads(snapshot, wanted)},
-        "reason": "" if others else "no other host is enabled and up",
-    }
-
-
-def loads(snapshot, without):
-    """{host: percent} of the hosts that stay."""
-    found = {name: rules.load(host, rules.WEIGHED) for name, host in snapshot.hosts.items() if name not in without}
-    return {name: round(100 * share, 1) for name, share in found.items() if share is not None}

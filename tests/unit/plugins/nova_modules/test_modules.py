@@ -81,18 +81,3 @@ def test_no_answer_is_a_sentence_without_the_password(how, tmp_path, monkeypatch
     assert answer.failed
     assert answer["msg"].startswith("Cannot read the compute services")
     assert "hush-hush" not in answer.text
-
-
-def test_nova_host_capacity_info(cloud, tmp_path):
-    cloud.add("a", "c0", vcpus=8)
-    cloud.add("b", "c1", vcpus=4)
-    found = run_module("nova_host_capacity_info", {"hosts": "c0"}, tmp_path)
-    assert (found["fits"], found["remaining"]) == (True, ["c1"])
-    assert found["loads"] == {"before": {"c1": 25.0}, "after": {"c1": 75.0}}
-    cloud.add("c", "c0", vcpus=6)
-    found = run_module("nova_host_capacity_info", {"hosts": "c0"}, tmp_path)
-    assert not found["fits"]
-    assert found["unmovable"][0]["reason"] == "no host can take it: c1 4 of 6 VCPU free"
-    found = run_module("nova_host_capacity_info", {"hosts": ["c0", "c1"]}, tmp_path)
-    assert (found["fits"], found["reason"]) == (False, "no other host is enabled and up")
-    assert cloud.writes == []
