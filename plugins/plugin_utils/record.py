@@ -136,8 +136,10 @@ class Recorder:
             return
         if "job_name" in part:
             self.jobs.setdefault(job, {"began": began}).update(name=part["job_name"], ended=ended)
-        elif not part.get("finished"):
-            self.jobs.setdefault(job, {"name": task, "began": began, "ended": None})
+        elif job not in self.jobs:
+            self.jobs[job] = {"name": task, "began": began, "ended": ended if part.get("finished") else None}
+        elif part.get("finished"):
+            self.jobs[job]["ended"] = ended
 
     def _wait(self, host, task, part, began, ended):
         wait = {"task": task, "phase": self.log.phase(), "host": host, "began": began, "ended": ended, "waited": part["waited"]}
@@ -145,8 +147,13 @@ class Recorder:
         if part.get("ansible_job_id"):
             wait["for"] = [["job", part["ansible_job_id"]]]
         else:
-            # The last to change are the ones that it waited for.
-            named = {(kind, name): seconds for seconds, kind, name, *_state in part.get("timeline") or []}
+            # The last to change are the ones that it waited for. A wait for some applications sees the others, too.
+            asked = part.get("applications")
+            named = {
+                (kind, name): seconds
+                for seconds, kind, name, *_state in part.get("timeline") or []
+                if not isinstance(asked, dict) or (kind == "application" and name in asked)
+            }
             wait["for"] = [list(key) for key, _seconds in sorted(named.items(), key=lambda item: -item[1])]
         self.waits.append(wait)
 

@@ -56,6 +56,11 @@ def section(title, *content, note=None, **attributes):
     return el("section", el("h2", title), el("p", note, class_="note") if note else None, *content, **attributes)
 
 
+def plain(task):
+    """A task's name with its role in front, as "maas: Commission them": the collection goes without saying."""
+    return str(task).removeprefix("stratus.cloud.").replace(" : ", ": ", 1)
+
+
 def short(seconds):
     """ "0.4 s", "12 s", "4:07", "1:02:03"."""
     if seconds is None:
@@ -99,8 +104,8 @@ def summary(run):
         (short(run["seconds"]), "from start to end"),
         (short(run["scaled_seconds"]), f"on a clock {scale:g} times slower, a real rack's") if scale else None,
         (short(run["reference_seconds"]), run.get("reference")) if run.get("reference_seconds") else None,
-        (len(facts.get("machines") or {}) or len(found["machine"]), "machines"),
-        (len(model.get("applications") or {}) or len(found["application"]), "applications"),
+        (max(len(facts.get("machines") or {}), len(found["machine"])), "machines"),
+        (max(len(model.get("applications") or {}), len(found["application"])), "applications"),
         (len(model.get("units") or {}), "units") if model else None,
         (run.get("requests"), "requests while waiting") if run.get("requests") else None,
     ]
@@ -158,7 +163,7 @@ def _track(*shapes, label):
 def _line(name, shapes, text, label, critical=False):
     return el(
         "div",
-        el("span", name, class_="label", title=name),
+        el("span", plain(name), class_="label", title=plain(name)),
         _track(*shapes, label=label),
         el("span", text, class_="when"),
         class_="row critical" if critical else "row",
@@ -178,7 +183,7 @@ def _height(part):
 
 
 def _told(name, part):
-    return f"{name}: {part.label}, {short(part.began)} to {short(part.ended)}" + (f" ({part.note})" if part.note else "")
+    return f"{name}: {plain(part.label)}, {short(part.began)} to {short(part.ended)}" + (f" ({part.note})" if part.note else "")
 
 
 def _phase_row(phase, end, earlier):
@@ -204,10 +209,10 @@ def path_section(run):
     rows = []
     for piece in path:
         if piece["kind"] == "task":
-            shown = ", ".join(dict.fromkeys(piece["tasks"][:3]))
+            shown = ", ".join(dict.fromkeys(map(plain, piece["tasks"][:3])))
             what = join([el("b", f"{piece['phase']}: "), shown, f" and {len(piece['tasks']) - 3} more" if len(piece["tasks"]) > 3 else ""])
         else:
-            what = join([el("b", f"{piece['kind']} {piece['name']}"), f", waited for by “{piece['wait']}”"])
+            what = join([el("b", f"{piece['kind']} {piece['name']}"), f", waited for by “{plain(piece['wait'])}”"])
         share = el("span", el("i", style=f"width:{100 * piece['seconds'] / end:.1f}%"), class_="share")
         rows.append([short(piece["began"]), what, (short(piece["seconds"]), "number"), share])
     return section(
@@ -235,7 +240,7 @@ def phases_section(run, earlier):
             row += [(short(line["earlier"]), "number"), _delta(line)]
         row.append((short(line["reference"]), "number"))
         rows.append(row)
-    slow = [[task["name"], task["phase"], (short(task["seconds"]), "number")] for task in sorted(run["tasks"], key=lambda task: -task["seconds"])[:12]]
+    slow = [[plain(task["name"]), task["phase"], (short(task["seconds"]), "number")] for task in sorted(run["tasks"], key=lambda task: -task["seconds"])[:12]]
     note = f"Earlier: {earlier['playbook']} of {earlier['started'][:19].replace('T', ' ')} UTC, {earlier.get('changed') or 0} changes." if earlier else None
     return section(
         "Phases",
@@ -259,7 +264,7 @@ def _delta(line):
 def failures(run):
     if not run.get("failures"):
         return None
-    rows = [[short(entry["at"]), entry["task"], entry["host"], entry["message"]] for entry in run["failures"]]
+    rows = [[short(entry["at"]), plain(entry["task"]), entry["host"], entry["message"]] for entry in run["failures"]]
     note = "The run came to its end: these were expected, or tried again." if run.get("result") == "ok" else None
     return section("Failed tasks", table(["At", "Task", "Host", "Message"], rows), note=note, id="failures")
 
@@ -271,7 +276,8 @@ def topology(run):
     """The controller with its bridge, the private network, and every machine on it with its bridges and units."""
     facts, site = run.get("facts") or {}, run.get("site") or {}
     model = facts.get("model") or {}
-    machines = dict(facts.get("machines") or {})
+    last = {name: states[-1][1] for name, states in ((run.get("states") or {}).get("machine") or {}).items() if states}
+    machines = {name: {**machine, "status": last.get(name, machine.get("status", ""))} for name, machine in (facts.get("machines") or {}).items()}
     by_host = {}
     for machine in model.get("machines") or []:
         if machine.get("hostname") and not machine.get("parent"):

@@ -86,6 +86,8 @@ def rows(run):
     found = {"job": [], "image": [], "machine": [], "application": []}
     for job in run.get("jobs") or []:
         until = job.get("ended")
+        if until is None and run.get("result") == "ok":
+            continue  # nobody waited for its end
         finished = [] if until is None else [Segment(until, until, "done", "good")]
         found["job"].append(Row("job", job["name"], [Segment(job["began"], end if until is None else until, "runs", "busy"), *finished]))
     for kind, things in (run.get("states") or {}).items():
@@ -112,9 +114,11 @@ def _activity(run, kind, name, wait):
         job = next((job for job in run.get("jobs") or [] if job["id"] == name), None)
         return (job["name"], job["began"]) if job else (name, wait["began"])
     states = [entry for entry in ((run.get("states") or {}).get(kind) or {}).get(name) or [] if entry[0] <= wait["ended"]]
-    began = wait["ended"]
+    while len(states) > 1 and group(states[-1][1]) == "good":
+        states.pop()
+    began = wait["began"]
     for at, state, _message in reversed(states):
-        if group(state) == "good" and at < wait["ended"] - SHORTEST_WAIT:
+        if group(state) == "good":
             break
         began = at
     return name, began

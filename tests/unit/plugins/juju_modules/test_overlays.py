@@ -14,11 +14,11 @@ from lab.world.juju import charms as facts
 ROOT = Path(__file__).parents[4]
 MATRIX = yaml.safe_load((ROOT / "bundles/versions.yml").read_text())["openstack"]
 RELEASES = ("2023.1", "2024.1")
-NAMES = ("barbican", "ceph", "designate", "heat", "magnum", "octavia", "telemetry")
+NAMES = ("barbican", "ceph", "designate", "ha", "heat", "magnum", "octavia", "telemetry")
 NEEDS = {"telemetry": ["ceph"], "magnum": ["heat", "barbican"]}
 """What an overlay says has to come before it."""
 EACH = [(release, [*NEEDS.get(name, []), name]) for release in RELEASES for name in NAMES]
-TOGETHER = [(release, ["heat", "barbican", "ceph", "designate", "octavia", "telemetry", "magnum"]) for release in RELEASES]
+TOGETHER = [(release, ["heat", "barbican", "ceph", "designate", "octavia", "telemetry", "magnum", "ha"]) for release in RELEASES]
 
 
 def overlay(release, name):
