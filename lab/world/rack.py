@@ -46,6 +46,8 @@ class Rack:
         self.home = ipaddress.ip_network(data.get("network", "10.42.0.0/16"))
         self.network = ipaddress.ip_network(network) if network else self.home
         self.controller: dict[str, Any] = data["controller"]
+        self.boots_seen: bool = data.get("boots_seen", True)
+        """Whether the region sees its machines load what they boot from the network."""
         for nic in self.controller.get("nics", []):
             nic["address"] = self.shift(nic.get("address"))
             nic["gateway"] = self.shift(nic.get("gateway"))

@@ -36,6 +36,10 @@ options:
   zone:
     description: Zone of a machine that is added.
     type: str
+  annotations:
+    description: Notes to keep with the machine, by name. Others stay; an empty text takes one away.
+    type: dict
+    default: {}
   replace_failed:
     description: Whether a machine that failed to provision is removed by force and added anew, on O(system_id) when given.
     type: bool
@@ -122,6 +126,7 @@ def main():
             "constraints": {"type": "str"},
             "base": {"type": "str"},
             "zone": {"type": "str"},
+            "annotations": {"type": "dict", "default": {}},
             "replace_failed": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "keep_instance": {"type": "bool", "default": False},

@@ -16,6 +16,10 @@ options:
     description: Only these applications, with their units and the machines that those stand on.
     type: list
     elements: str
+  annotations:
+    description: Whether machines are returned with their annotations, for one request more.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - stratus.cloud.juju
   - stratus.cloud.juju.model
@@ -56,7 +60,7 @@ status:
       type: list
 """
 
-from ansible_collections.stratus.cloud.plugins.module_utils.juju import arguments, status
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import arguments, model, status
 
 
 def narrowed(found, applications):
@@ -76,11 +80,17 @@ def narrowed(found, applications):
 
 
 def work(module, client):
-    return {"status": narrowed(status.read(client), module.params["applications"])}
+    found = narrowed(status.read(client), module.params["applications"])
+    if module.params["annotations"]:
+        noted = model.annotations(client, [model.tag("machine", name) for name in found["machines"]])
+        for name, machine in found["machines"].items():
+            machine["annotations"] = noted.get(model.tag("machine", name), {})
+    return {"status": found}
 
 
 def main():
-    arguments.run(arguments.module({"applications": {"type": "list", "elements": "str"}}), work)
+    options = {"applications": {"type": "list", "elements": "str"}, "annotations": {"type": "bool", "default": False}}
+    arguments.run(arguments.module(options), work)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,11 @@ def test_a_machine_and_a_unit_on_it(site):
         ran = site.three("juju_machine", system_id=spare, wait_interval=0.3, wait_timeout=60)
     number = ran["machine"]["id"]
     assert ran["machine"]["instance_id"] == spare and ran["machine"]["agent"] == "started"
+    noted = site.three("juju_machine", system_id=spare, annotations={"rack-shelf": "7"})
+    assert noted["plan"] == ["note rack-shelf=7 with the machine"]
+    assert site.good("juju_status_info", annotations=True)["status"]["machines"][number]["annotations"]["rack-shelf"] == "7"
+    assert site.good("juju_machine", system_id=spare, annotations={"rack-shelf": ""})["plan"] == ["take rack-shelf from the machine"]
+    assert "rack-shelf" not in site.good("juju_status_info", annotations=True)["status"]["machines"][number]["annotations"]
     site.good("juju_application", name="nova-compute", charm="nova-compute", channel="2024.1/stable", num_units=0)
     assert site.three("juju_unit", application="nova-compute", to=[number], wait=False)["units"] == ["nova-compute/0"]
     bad = site.module("juju_unit", application="nova-compute", to=["99"])

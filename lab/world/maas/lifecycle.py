@@ -34,6 +34,8 @@ BMC_CONFIG = "30-maas-01-bmc-config"
 HOST_POLL = 10
 BOOT_SHARE = 0.4
 """Part of a commissioning that is booting; the scripts share the rest."""
+BOOT = [(0.3, "Performing PXE boot"), (0.8, "Loading ephemeral"), (1.0, "Gathering information")]
+"""What the region sees of a machine that boots for its commissioning, and at which share of that time."""
 
 
 class Lifecycle(Part):
@@ -41,7 +43,7 @@ class Lifecycle(Part):
 
     def __init__(self, maas: object):
         super().__init__(maas)
-        for name in ("commission", "test", "deploy", "release", "erase", "rescue", "exit_rescue", "expire"):
+        for name in ("boot", "commission", "test", "deploy", "release", "erase", "rescue", "exit_rescue", "expire"):
             self.engine.handler(f"maas.{name}_step", getattr(self, f"_{name}_step"))
 
     # -- common -----------------------------------------------------------------------------------------------------------
@@ -125,9 +127,13 @@ class Lifecycle(Part):
             raise
         self.maas.power.switch(machine, "on")
         self._expect(machine)
-        if self.engine.fault("commissioning_stuck", machine=machine["hostname"]) or not self._boots(machine):
-            return
         seconds = self.engine.duration("vm_commissioning" if machine["vm_host"] else "commissioning")
+        stuck = self.engine.fault("commissioning_stuck", machine=machine["hostname"])
+        if not self._boots(machine):
+            return
+        self._boot(machine, seconds * BOOT_SHARE, stuck)
+        if stuck:
+            return
         count = len(self.maas.results.current(machine, "commissioning")["results"])
         pace = seconds * (1 - BOOT_SHARE) / (2 * count)
         self._step("commission", machine, seconds * BOOT_SHARE + pace, index=0, pace=pace)
@@ -197,6 +203,19 @@ class Lifecycle(Part):
         if machine["testing_status"] == PENDING:
             machine.update(testing_status=UNKNOWN, storage_test_status=UNKNOWN)
         self.set_status(machine, status)
+
+    def _boot(self, machine: Row, seconds: float, stuck: dict | None) -> None:
+        """The events of a boot from the network, or those up to the one that a stuck machine stops after."""
+        seen = [text for _share, text in BOOT] if self.maas.rack.boots_seen else []
+        if stuck:
+            seen = seen[: seen.index(stuck["after"]) + 1] if stuck.get("after") else []
+        for share, text in BOOT[: len(seen)]:
+            self._step("boot", machine, seconds * share, text=text)
+
+    def _boot_step(self, system_id: str, run: int, text: str) -> None:
+        machine = self._run(system_id, run)
+        if machine is not None:
+            self.maas.events.add(machine, text)
 
     def _commission_step(self, system_id: str, run: int, index: int, pace: float) -> None:
         machine = self._run(system_id, run)

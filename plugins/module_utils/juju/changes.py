@@ -297,10 +297,15 @@ def broken(machine):
     return machine["agent"] in ("pending", "down") and "failed deployment" in f"{machine['instance']} {machine['instance_message']}".lower()
 
 
-def _marks(client, now):
+def _annotations(client, now):
+    """The annotations of each machine that is no container."""
     tops = [name for name in now["machines"] if "/" not in name]
     found = models.annotations(client, [f"machine-{name}" for name in tops])
-    return {name: found.get(f"machine-{name}", {}).get(plans.MARK) for name in tops}
+    return {name: found.get(f"machine-{name}", {}) for name in tops}
+
+
+def _marks(noted):
+    return {name: values.get(plans.MARK) for name, values in noted.items()}
 
 
 def find_machine(options, now, marks):
@@ -321,7 +326,8 @@ def find_machine(options, now, marks):
 def machine_present(module, client):
     options = module.params
     now = statuses.read(client)
-    marks = _marks(client, now)
+    noted = _annotations(client, now)
+    marks = _marks(noted)
     name = find_machine(options, now, marks)
     if options["id"] and name is None:
         raise JujuFault(f"the model has no machine {options['id']}, and numbers are the controller's to give (it has {', '.join(now['machines']) or 'none'})")
@@ -332,20 +338,27 @@ def machine_present(module, client):
             raise JujuFault(f"machine {name} could not be provisioned ({why}); replace_failed has it replaced", machine=now["machines"][name])
         lines.append(f"remove machine {name}, which could not be provisioned ({why})")
         replaced = name
-    if name is None or replaced:
+    fresh = name is None or replaced
+    if fresh:
         where = f" on {options['system_id']}" if options["system_id"] else ""
         lines.append(f"add a machine{where}")
-    elif options["mark"] and marks.get(name) != options["mark"]:
+    record = not fresh and options["mark"] and marks.get(name) != options["mark"]
+    if record:
         lines.append(f"record machine {name} as the bundle's machine {options['mark']}")
+    notes = {key: str(value) for key, value in options["annotations"].items()}
+    notes = {key: value for key, value in notes.items() if ("" if fresh else noted.get(name, {}).get(key, "")) != value}
+    lines += [f"note {key}={value} with the machine" if value else f"take {key} from the machine" for key, value in sorted(notes.items())]
     answer = {"changed": bool(lines), "plan": lines, "replaced": replaced, "machine": now["machines"].get(name), "waited": 0.0, "diff": _diff(lines)}
     if module.check_mode:
         return answer
     if replaced:
         models.remove_machine(client, replaced, force=True)
-    if name is None or replaced:
+    if fresh:
         name = _new_machine(client, options, now)
-    elif lines:
+    elif record:
         models.mark_machine(client, options["mark"], name)
+    if notes:
+        models.annotate(client, {models.tag("machine", name): notes})
     return _arrived(client, options, name, answer)
 
 
@@ -393,7 +406,7 @@ def _arrived(client, options, name, answer):
 def machine_absent(module, client):
     options = module.params
     now = statuses.read(client)
-    name = find_machine(options, now, _marks(client, now))
+    name = find_machine(options, now, _marks(_annotations(client, now)))
     if name is None:
         return {"changed": False, "plan": [], "machine": None, "waited": 0.0, "diff": _diff([])}
     about = now["machines"][name]

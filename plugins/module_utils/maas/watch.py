@@ -292,14 +292,33 @@ def due(judge, clock):
     return expected
 
 
-def events_of(client, system_id, limit=4):
-    """A machine's last events of interest, as text."""
+def events_of(client, system_id, limit=20):
+    """A machine's last events of interest, the newest last; None when they cannot be read."""
     try:
         answer = client.call("Events", "query", data={"id": system_id, "level": "INFO", "limit": limit}, what="read events")
     except (ApiError, Unreachable):
-        return []
-    events = sorted(answer.get("events") or [], key=lambda event: event["id"])
-    return [f"{event['type']} {event['description']}".strip() for event in events]
+        return None
+    return sorted(answer.get("events") or [], key=lambda event: event["id"])
+
+
+# What a region notes of a machine that boots from the network (provisioningserver/events.py of MAAS), the last of them first, and what it
+# means when nothing came after it.
+BOOT_STAGES = (
+    ("Gathering information", "it ran the scripts of the region, and never told how they ended: see that it keeps reaching the region's address"),
+    ("Loading ephemeral", "it loaded its system and never spoke to the region from there: see that it reaches the region's address, and its console"),
+    ("Performing PXE boot", "it asked for its boot files by PXE and did not come up with them: see its firmware's boot mode, and TFTP and HTTP of the rack"),
+)
+NEVER_SEEN = "nothing was seen of it on the network, neither DHCP nor PXE: see its power, its cable, its boot order, and DHCP on its VLAN"
+COMMISSIONING = ("Commissioning", "Failed commissioning")
+
+
+def stage_of(status, scripts, events):
+    """At which stage a commissioning stopped, in words; empty where the scripts that failed tell it, or nothing does."""
+    types = [event["type"] for event in events or []]
+    if scripts or status not in COMMISSIONING or COMMISSIONING[0] not in types:
+        return ""
+    since = types[len(types) - 1 - types[::-1].index(COMMISSIONING[0]) :]
+    return next((words for kind, words in BOOT_STAGES if kind in since), NEVER_SEEN)
 
 
 def failed_scripts(client, system_id):
@@ -329,21 +348,25 @@ REMEDY = {
 
 
 def explain(client, watch, names, limit=10):
-    """[{machine, system_id, status, failed_scripts, events, next, text}] and a text of all, for the machines that did not arrive."""
+    """[{machine, system_id, status, stage, failed_scripts, events, next, text}] and a text of all, for the machines that did not arrive."""
     ids = {name: system_id for system_id, name in watch.names.items()}
     details = []
     for number, name in enumerate(names):
         system_id = ids.get(name)
         status = watch.status.get(system_id, ABSENT)
-        detail = {"machine": name, "system_id": system_id, "status": status, "failed_scripts": [], "events": []}
+        detail = {"machine": name, "system_id": system_id, "status": status, "stage": "", "failed_scripts": [], "events": []}
         if system_id and status != VANISHED and number < limit:
+            events = events_of(client, system_id)
             detail["failed_scripts"] = failed_scripts(client, system_id)
-            detail["events"] = events_of(client, system_id)
+            detail["stage"] = stage_of(status, detail["failed_scripts"], events)
+            detail["events"] = [f"{event['type']} {event['description']}".strip() for event in (events or [])[-4:]]
         detail["next"] = REMEDY.get(status, "look at it in MAAS")
         details.append(detail)
     texts = []
     for number, detail in enumerate(details):
         text = f"{detail['machine']}{' (' + detail['system_id'] + ')' if detail['system_id'] else ''} is {detail['status']}"
+        if detail["stage"]:
+            text += f", {detail['stage']}"
         if detail["failed_scripts"]:
             text += f", failed scripts: {', '.join(detail['failed_scripts'])}"
         if detail["events"]:

@@ -101,6 +101,25 @@ def test_a_failed_machine_is_explained():
     assert caught.value.outcome.done == ["b"]
 
 
+@pytest.mark.parametrize(
+    "seen, words",
+    [
+        ([], "neither DHCP nor PXE"),
+        (["Performing PXE boot"], "asked for its boot files by PXE"),
+        (["Performing PXE boot", "Loading ephemeral"], "never spoke to the region"),
+        (["Performing PXE boot", "Loading ephemeral", "Gathering information"], "never told how they ended"),
+    ],
+)
+def test_where_a_commissioning_stopped_is_told_from_its_events(seen, words):
+    # What an earlier commissioning saw does not count.
+    types = ["Commissioning", "Performing PXE boot", "Ready", "Commissioning", *seen, "Marking node failed"]
+    events = [{"type": kind} for kind in types]
+    assert words in watch.stage_of("Failed commissioning", [], events)
+    assert watch.stage_of("Failed commissioning", ["smartctl-validate"], events) == ""
+    assert watch.stage_of("Failed testing", [], events) == ""
+    assert watch.stage_of("Failed commissioning", [], None) == ""
+
+
 def test_enough_is_enough():
     time, region = setup("a", "b")
     region.at(60, "a", FAILED)
