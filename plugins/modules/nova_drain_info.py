@@ -90,7 +90,7 @@ left:
 """
 
 from ansible_collections.stratus.cloud.plugins.module_utils.nova import leaving
-from ansible_collections.stratus.cloud.plugins.module_utils.nova.module import module, run
+from ansible_collections.stratus.cloud.plugins.module_utils.nova import module as nova
 
 
 def main():
@@ -98,7 +98,7 @@ def main():
         "hosts": {"type": "list", "elements": "str", "required": True},
         "accept_network": {"type": "bool", "default": False},
     }
-    run(module(options), leaving.work)
+    nova.run(nova.module(options), leaving.work)
 
 
 if __name__ == "__main__":

@@ -83,8 +83,8 @@ waited:
   type: float
 """
 
+from ansible_collections.stratus.cloud.plugins.module_utils.nova import module as nova
 from ansible_collections.stratus.cloud.plugins.module_utils.nova import probe
-from ansible_collections.stratus.cloud.plugins.module_utils.nova.module import module, run
 
 
 def main():
@@ -96,7 +96,7 @@ def main():
         "wait_timeout": {"type": "float", "default": 300},
         "wait_interval": {"type": "float", "default": 5},
     }
-    run(module(options), probe.work)
+    nova.run(nova.module(options), probe.work)
 
 
 if __name__ == "__main__":

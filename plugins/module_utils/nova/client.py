@@ -56,25 +56,27 @@ class Client:
         self._connection.close()
 
     # -- requests -----------------------------------------------------------------------------------------------------
-    def ask(self, service, method, path, what, params=None, body=None):
-        """The answer's body and headers. Reads are repeated while the fault passes; a write never is."""
+    def ask(self, service, method, path, what, params=None, body=None, data=None):
+        """The answer's body and headers. ``body`` is sent as JSON, ``data`` (bytes) as it is. Reads are repeated while the fault passes; a write never is."""
         if method != "GET" and self.read_only:
             raise WriteInCheckMode(f"Cannot {what}: check mode sends no write")
         began = self._clock()
         while True:
             try:
-                return self._once(service, method, path, what, params, body)
+                return self._once(service, method, path, what, params, body, data)
             except Unreachable:
                 if method != "GET" or self._clock() - began >= self.retry_for:
                     raise
             self._sleep(2)
 
-    def _once(self, service, method, path, what, params, body):
+    def _once(self, service, method, path, what, params, body, data):
         self.requests += 1
         headers = {"OpenStack-API-Version": f"placement {PLACEMENT}"} if service == "placement" else {}
+        if data is not None:
+            headers["Content-Type"] = "application/octet-stream"
         try:
             more = {"microversion": self._compute_version()} if service == "compute" else {"headers": headers}
-            answer = getattr(self._connection, service).request(path, method, params=params, json=body, raise_exc=False, **more)
+            answer = getattr(self._connection, service).request(path, method, params=params, json=body, data=data, raise_exc=False, **more)
         except keystone.SSLError as error:
             raise NovaFault(
                 f"Cannot {what}: the certificate of the cloud is not trusted; give its authority's in ca_cert or in clouds.yaml ({error})"

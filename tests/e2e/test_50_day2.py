@@ -1,0 +1,175 @@
+"""The cloud grows and shrinks while it runs: machines are added, servers spread over them, and one leaves with its servers moved away.
+
+Effects are read back with openstackclient, ipmitool, the region by a plain client, and the lab's own world. Modules that only these
+playbooks use have their integration case here: nova_host_probe and nova_drain_info.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lab.__main__ import ask
+from lab.paths import Paths
+from tests.support.site import ROOT, bmc_power, explain, maas_machines, openstack, play, world
+
+ADD, REMOVE, SITE = "playbooks/add-node.yml", "playbooks/remove-node.yml", "playbooks/site.yml"
+
+
+def control(method: str, path: str, body=None):
+    """The lab's own door: faults and the clock."""
+    return ask(Paths(ROOT), method, path, body)
+
+
+def statuses() -> dict[str, str]:
+    return {machine["hostname"]: machine["status_name"] for machine in maas_machines()}
+
+
+def hypervisors() -> dict[str, str]:
+    return {one["Hypervisor Hostname"]: one["State"] for one in openstack("hypervisor", "list")}
+
+
+def serving() -> dict[str, dict]:
+    """All that the lab's own account holds of what serves: machines of the region and of the model, units, applications, each by name."""
+    found = world()
+    (model,) = [model for model in found["juju"]["models"].values() if model["name"] == "openstack"]
+    return {
+        "machines of the region": {row["hostname"]: row for row in found["maas"]["nodes"].values()},
+        "machines of the model": model["machines"],
+        "units": {name: {key: unit[key] for key in ("machine", "life", "principal", "state")} for name, unit in model["units"].items()},
+        "applications": {name: {key: app[key] for key in ("revision", "config", "constraints", "exposed")} for name, app in model["applications"].items()},
+    }
+
+
+def kept(before: dict, after: dict) -> None:
+    """What served before is after as it was, in every part of the world."""
+    for part, rows in before.items():
+        for name, row in rows.items():
+            assert after[part].get(name) == row, f"{part} {name} was touched"
+
+
+def test_check_mode_says_what_would_be_done_and_writes_nothing():
+    before = serving()
+    done, sums = play(ADD, "-e", "node=compute2", "--check")
+    assert done.returncode == 0, explain(done)
+    assert sums["failed"] == 0
+    assert "compute2: add nova-compute on it" in done.stdout
+    assert serving() == before
+    assert bmc_power(2) == "off"
+
+
+def test_a_machine_is_added_and_those_that_serve_are_not_touched():
+    before = serving()
+    done, sums = play(ADD, "-e", "node=compute2")
+    assert done.returncode == 0, explain(done)
+    assert sums["failed"] == 0
+    assert "compute2 serves: machine" in done.stdout
+    assert hypervisors() == {"compute0": "up", "compute1": "up", "compute2": "up"}
+    assert statuses()["compute2"] == "Deployed"
+    assert bmc_power(2) == "on"
+    kept(before, serving())
+    # What proved it is gone again.
+    assert openstack("server", "list", "--all-projects") == []
+    assert [one["Name"] for one in openstack("image", "list") + openstack("network", "list") + openstack("flavor", "list", "--all")] == []
+
+
+def test_adding_it_again_changes_nothing():
+    before = serving()
+    done, sums = play(ADD, "-e", "node=compute2")
+    assert done.returncode == 0, explain(done)
+    assert sums["changed"] == 0, explain(done)
+    assert "compute2 serves already" in done.stdout
+    assert serving() == before
+
+
+def test_a_machine_that_fails_leaves_the_cloud_as_it_was_and_the_other_comes():
+    control("POST", "/faults", {"name": "commissioning_failed", "machine": "compute4", "script": "50-maas-01-commissioning"})
+    before = serving()
+    done, sums = play(ADD, "-e", "node=compute3,compute4")
+    assert done.returncode != 0
+    assert sums["failed"] == 1
+    assert "compute3 serves: machine" in done.stdout
+    assert "compute4 was not added" in done.stdout
+    assert "failed scripts: 50-maas-01-commissioning" in done.stdout + done.stderr, explain(done)
+    assert hypervisors() == {f"compute{number}": "up" for number in range(4)}
+    assert statuses()["compute4"] == "Failed commissioning"
+    assert "compute4" not in json.dumps(serving()["machines of the model"])
+    kept(before, serving())
+
+
+def test_a_rerun_of_site_keeps_them_and_changes_nothing():
+    done, sums = play(SITE)
+    assert done.returncode == 0, explain(done)
+    assert sums["changed"] == 0, explain(done)
+    assert {"compute2", "compute3"} <= set(hypervisors())
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """Three servers of a user's kind on compute2."""
+    empty = ROOT / ".lab" / "out" / "empty.raw"
+    empty.write_bytes(bytes(1 << 20))
+    openstack("image", "create", "--file", str(empty), "--disk-format", "raw", "day2")
+    openstack("flavor", "create", "--ram", "256", "--vcpus", "1", "--disk", "1", "day2")
+    openstack("network", "create", "day2")
+    openstack("subnet", "create", "--network", "day2", "--subnet-range", "192.168.66.0/24", "day2")
+    names = [f"day2-{number}" for number in range(3)]
+    for name in names:
+        booted = ["--host", "compute2", "--image", "day2", "--flavor", "day2", "--network", "day2"]
+        openstack("--os-compute-api-version", "2.90", "server", "create", *booted, "--wait", name)
+    yield names
+    for name in names:
+        openstack("server", "delete", "--wait", name, parsed=False)
+    openstack("network", "delete", "day2", parsed=False)
+    openstack("flavor", "delete", "day2", parsed=False)
+    openstack("image", "delete", "day2", parsed=False)
+
+
+def places(names) -> dict[str, str]:
+    found = openstack("server", "list", "--long", "-c", "Name", "-c", "Host", "-c", "Status")
+    assert {one["Status"] for one in found} == {"ACTIVE"}
+    return {one["Name"]: one["Host"] for one in found if one["Name"] in names}
+
+
+def test_a_stopped_server_keeps_its_host_in_the_cloud(servers):
+    openstack("server", "stop", servers[0], parsed=False)
+    done, sums = play(REMOVE, "-e", "node=compute2", "-e", "confirm=yes")
+    assert done.returncode != 0
+    assert sums["changed"] == 0
+    assert f"Server {servers[0]} on compute2 cannot move: is stopped" in " ".join((done.stdout + done.stderr).split())
+    openstack("server", "start", servers[0], parsed=False)
+    (service,) = openstack("compute", "service", "list", "--host", "compute2")
+    assert service["Status"] == "enabled"
+
+
+def test_nobody_is_removed_without_a_yes(servers):
+    done, sums = play(REMOVE, "-e", "node=compute2")
+    assert done.returncode != 0
+    assert sums["changed"] == 0
+    assert "move day2-1 to" in done.stdout
+    assert "-e confirm=yes" in done.stdout + done.stderr
+
+
+def test_one_leaves_with_its_servers_moved_away(servers):
+    assert set(places(servers).values()) == {"compute2"}
+    ids = {one["Name"]: one["ID"] for one in openstack("server", "list")}
+    done, sums = play(REMOVE, "-e", "node=compute2", "-e", "confirm=yes")
+    assert done.returncode == 0, explain(done)
+    assert sums["failed"] == 0
+    assert "compute2 has left the cloud: Ready in MAAS" in done.stdout
+    assert set(places(servers).values()) <= {"compute0", "compute1", "compute3"}
+    assert {one["Name"]: one["ID"] for one in openstack("server", "list")} == ids
+    assert set(hypervisors()) == {"compute0", "compute1", "compute3"}
+    assert openstack("compute", "service", "list", "--host", "compute2") == []
+    assert openstack("network", "agent", "list", "--host", "compute2") == []
+    assert statuses()["compute2"] == "Ready"
+    assert bmc_power(2) == "off"
+    assert "compute2" not in json.dumps(serving()["machines of the model"])
+
+
+def test_removing_it_again_changes_nothing():
+    done, sums = play(REMOVE, "-e", "node=compute2", "-e", "confirm=yes")
+    assert done.returncode == 0, explain(done)
+    assert sums["changed"] == 0, explain(done)
+    assert "compute2: no part of the cloud already" in done.stdout
