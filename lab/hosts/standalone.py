@@ -125,8 +125,10 @@ def up(scenario: str) -> None:
     controller.make_key(paths)
     with locked(ROOT / ".lock"):
         network.up(ROOT, paths.forward, MOLECULE)
-        for host in wanted:
+        for host, platform in zip(wanted, platforms(scenario), strict=True):
             host.prepare([paths.key.with_suffix(".pub").read_text()])
+            if platform.get("tree") == "controller":
+                controller.install_library(paths, host)
             host.start()
     for host in wanted:
         host.wait_ssh()
