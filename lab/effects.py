@@ -58,6 +58,10 @@ class Effects:
         """Whether real OpenStack services run behind the addresses that Juju reports."""
         return False
 
+    def compute_servers(self, hostname: str, done: Callable[[int | None], None]) -> None:
+        """Count the servers on a compute host. ``done(count)`` comes later, from the event loop's thread; None when nobody can tell."""
+        done(0)
+
     def openstack_info(self) -> dict[str, Any] | None:
         """Where and as whom the cloud is reached (auth_url, username, password...); None while it is not."""
         return None

@@ -7,6 +7,7 @@ playbooks use have their integration case here: nova_host_probe and nova_drain_i
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -98,11 +99,30 @@ def test_a_machine_that_fails_leaves_the_cloud_as_it_was_and_the_other_comes():
     kept(before, serving())
 
 
-def test_a_rerun_of_site_keeps_them_and_changes_nothing():
-    done, sums = play(SITE)
+@pytest.fixture(scope="module")
+def permanent(tmp_path_factory):
+    """Arguments for an inventory in which compute3 has been moved into the group compute."""
+    file = tmp_path_factory.mktemp("inventory") / "permanent.yml"
+    file.write_text("all: {children: {compute: {hosts: {compute3: {}}}}}\n")
+    return ["-i", str(file)]
+
+
+def test_a_rerun_of_site_keeps_them_and_changes_nothing(permanent):
+    done, sums = play(SITE, *permanent)
     assert done.returncode == 0, explain(done)
     assert sums["changed"] == 0, explain(done)
     assert {"compute2", "compute3"} <= set(hypervisors())
+
+
+def test_the_bundle_takes_one_that_is_to_stay(permanent, tmp_path):
+    overlay = tmp_path / "overlay.yml"
+    application = {"num_units": 3, "to": ["11", "12", "13"]}
+    overlay.write_text(json.dumps({"machines": {"13": {"constraints": "tags=compute"}}, "applications": {"nova-compute": application}}))
+    done, _sums = play("playbooks/cloud.yml", *permanent, "-e", json.dumps({"openstack_bundle_overlays": [str(overlay)]}), "--check", "--diff")
+    assert done.returncode == 0, explain(done)
+    plan = [line for line in done.stdout.splitlines() if line.startswith("+") and not line.startswith("+++")]
+    assert len(plan) == 1, explain(done)
+    assert re.search(r"1\. record machine \d+ as the bundle's machine 13", plan[0])
 
 
 @pytest.fixture(scope="module")

@@ -125,3 +125,7 @@ class Api:
                 await self.call("DELETE", f"/v2.1/os-services/{service['id']}", port=8774, headers={"X-OpenStack-Nova-API-Version": "2.53"})
                 found = True
         return found
+
+    async def servers_on(self, host: str) -> int:
+        """How many servers Nova has on a compute host, of all projects."""
+        return len((await self.call("GET", f"/v2.1/servers?all_tenants=1&host={host}", port=8774))["servers"])

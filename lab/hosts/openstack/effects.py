@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from typing import Any
 
 from lab.hosts import network, tree
 from lab.hosts.compute import ComputeHosts
+from lab.hosts.openstack.api import CloudError
 from lab.hosts.openstack.control import OpenStack, compute_start, compute_stop
 from lab.paths import Paths
+
+LOG = logging.getLogger(__name__)
 
 
 def cloud_of(paths: Paths) -> OpenStack:
@@ -36,8 +41,10 @@ class OpenStackEffects:
 
     paths: Paths
     computes: ComputeHosts
+    loop: asyncio.AbstractEventLoop | None
     _cloud: OpenStack | None = None
     _shown: dict[str, Any] | None = None
+    _counting: asyncio.Task | None = None
 
     @property
     def openstack(self) -> OpenStack | None:
@@ -88,3 +95,18 @@ class OpenStackEffects:
         host = self.computes.hosts.get(hostname)
         if host:
             compute_stop(host)
+
+    def compute_servers(self, hostname: str, done: Callable[[int | None], None]) -> None:
+        cloud, loop = self.openstack, self.loop
+        if cloud is None or loop is None:
+            done(0)
+            return
+
+        async def count() -> None:
+            try:
+                done(await cloud.api.servers_on(hostname))
+            except CloudError as error:
+                LOG.warning("servers on %s: %s", hostname, error)
+                done(None)
+
+        self._counting = loop.create_task(count())

@@ -111,14 +111,27 @@ class Actions:
             return
         row.update(status="running", started=self.engine.now())
         charm = found["applications"][unit["app"]]["charm"] if unit else ""
+        if results.asks_nova(charm, row["name"]):
+            unit["state"].pop("servers", None)
+            self._ask_nova(found, unit)
         self.engine.after(self.engine.duration(results.duration(charm, row["name"])), "juju.action_end", model=model, action=action)
         self.juju.changed(found)
+
+    def _ask_nova(self, model: dict, unit: dict) -> None:
+        """Have the servers on the unit's host counted; the end of the action waits for it."""
+        machine = model["machines"].get(unit["machine"]) or {}
+        self.engine.effects.compute_servers(machine.get("hostname", ""), lambda count: unit["state"].update(servers=count))
 
     def _end(self, model: str, action: str) -> None:
         found, row = self._find(model, action)
         if not row or row["status"] != "running":
             return
         unit = found["units"].get(row["unit"])
+        if unit and results.asks_nova(found["applications"][unit["app"]]["charm"], row["name"]) and "servers" not in unit["state"]:
+            # Not answered yet, or asked by a lab that was stopped meanwhile.
+            self._ask_nova(found, unit)
+            self.engine.after(60, "juju.action_end", model=model, action=action)
+            return
         fault = self.engine.fault("action_failed", action=row["name"], unit=row["unit"])
         if unit is None or fault:
             row.update(status="failed", message=(fault or {}).get("message", "action terminated"))

@@ -22,6 +22,11 @@ def duration(charm: str, name: str) -> str:
     return "juju_action_long" if name in LONG else "juju_action"
 
 
+def asks_nova(charm: str, name: str) -> bool:
+    """Whether the action's outcome depends on the servers of the unit's host."""
+    return charm == "nova-compute" and name in ("instance-count", "remove-from-cloud")
+
+
 def run(view: Any, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     function = ACTIONS.get((view.charm, name)) or COMMON.get(name)
     if function is None:
@@ -144,9 +149,15 @@ def keystone_users(view: Any, parameters: dict) -> dict:
 
 
 def nova_clear_cache(view: Any, parameters: dict) -> dict:
-    units = [u for u in view.model["units"].values() if view.model["applications"][u["app"]]["charm"] == "nova-compute"]
-    cleared = {u["name"].replace("/", "-"): "cleared" for u in units}
-    return {"units-updated": json.dumps([{"nova-compute": cleared}])}
+    """The units whose host keys are looked up anew: all hypervisors, those of an application, or one; nothing is said of a target that fits none."""
+    target = str(parameters.get("target") or "")
+    fitting = [u for u in _hypervisors(view) if target in ("", u["name"], u["app"])]
+    addresses = {u["name"]: (view.model["machines"].get(u["machine"]) or {}).get("address") for u in fitting}
+    return {"units-updated": str([{name: address} for name, address in addresses.items() if address])}
+
+
+def _hypervisors(view: Any) -> list[dict]:
+    return [u for u in view.model["units"].values() if view.model["applications"][u["app"]]["charm"] == "nova-compute"]
 
 
 def nova_sync_zones(view: Any, parameters: dict) -> dict:
@@ -165,9 +176,22 @@ def _compute_state(key: str, value: bool) -> Function:
     return change
 
 
+def _running(view: Any, name: str) -> int:
+    """How many servers Nova has on the unit's host, as it was asked when the action began."""
+    count = view.unit["state"].pop("servers", 0)
+    if count is None:
+        raise Failed(f"Action {name} failed: Unable to establish connection to the compute service")
+    return int(count)
+
+
 def compute_remove(view: Any, parameters: dict) -> dict:
+    if _running(view, "remove-from-cloud"):
+        raise Failed(
+            "Action remove-from-cloud failed: This unit can not be removed from the cloud because it's still running VMs. "
+            "Please remove these VMs or migrate them to another nova-compute unit"
+        )
     view.unit["state"]["removed"] = True
-    return {"output": f"{_compute_name(view)} is no longer part of the cloud"}
+    return {"message": "Unit was removed from the cloud"}
 
 
 def compute_register(view: Any, parameters: dict) -> dict:
@@ -176,7 +200,7 @@ def compute_register(view: Any, parameters: dict) -> dict:
 
 
 def compute_instances(view: Any, parameters: dict) -> dict:
-    return {"instance-count": str(view.unit["state"].get("instances", 0))}
+    return {"instance-count": str(_running(view, "instance-count"))}
 
 
 def compute_name(view: Any, parameters: dict) -> dict:
@@ -184,8 +208,7 @@ def compute_name(view: Any, parameters: dict) -> dict:
 
 
 def compute_list(view: Any, parameters: dict) -> dict:
-    units = [u for u in view.model["units"].values() if view.model["applications"][u["app"]]["charm"] == "nova-compute"]
-    hosts = [(view.model["machines"].get(u["machine"]) or {}).get("hostname", "") for u in units if "start" in u["done"]]
+    hosts = [(view.model["machines"].get(u["machine"]) or {}).get("hostname", "") for u in _hypervisors(view) if "start" in u["done"]]
     return {"compute-nodes": json.dumps([{"id": n + 1, "host": h, "state": "up", "status": "enabled"} for n, h in enumerate(hosts)])}
 
 

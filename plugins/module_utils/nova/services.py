@@ -163,12 +163,33 @@ def _waiter(options, goal, **more):
 
 def left_behind(client, host, service):
     """What there is of a host: {services, servers, agents, providers}. Nova names the provider as the hypervisor is named."""
+    if service is None:
+        return _remains(client, host)
     names = {host} | {one["hypervisor_hostname"] for one in client.hypervisors() if (one.get("service") or {}).get("host") == host}
     return {
-        "service": service["id"] if service else None,
-        "servers": [{"id": raw["id"], "name": raw["name"]} for raw in client.servers(host=host)] if service else [],
-        "agents": [{"id": agent["id"], "type": agent["agent_type"], "alive": agent["alive"]} for agent in client.agents(host)],
+        "service": service["id"],
+        "servers": [{"id": raw["id"], "name": raw["name"]} for raw in client.servers(host=host)],
+        "agents": [_agent(agent) for agent in client.agents(host)],
         "providers": [provider for name in sorted(names) for provider in client.providers(name)],
+    }
+
+
+def _agent(agent):
+    return {"id": agent["id"], "type": agent["agent_type"], "alive": agent["alive"]}
+
+
+def _remains(client, host):
+    """Without its service only names tell what was a host's: itself, or the same short name when one of the two is short."""
+
+    def same(name):
+        return name == host or (name.split(".")[0] == host.split(".")[0] and ("." not in name or "." not in host))
+
+    known = {one["host"] for one in client.services()}
+    return {
+        "service": None,
+        "servers": [],
+        "agents": [_agent(agent) for agent in client.agents(None) if same(agent["host"]) and agent["host"] not in known],
+        "providers": [provider for provider in client.providers(None) if same(provider["name"]) and provider["name"] not in known],
     }
 
 

@@ -318,6 +318,28 @@ def test_actions(lab, model):
     assert lab.statuses(model)["keystone/0"][0] == "blocked"
 
 
+def test_actions_about_hypervisors_say_what_the_charms_say(lab, model):
+    deploy(lab, model, "nova-compute", units=2)
+    deploy(lab, model, "nova-cloud-controller")
+    lab.settle()
+    addresses = {name: model["machines"][model["units"][name]["machine"]]["address"] for name in ("nova-compute/0", "nova-compute/1")}
+
+    def cleared(**target):
+        return lab.act(model, "nova-cloud-controller/leader", "clear-unit-knownhost-cache", **target)["output"]["units-updated"]
+
+    assert cleared() == cleared(target="nova-compute") == str([{name: address} for name, address in addresses.items()])
+    assert cleared(target="nova-compute/1") == str([{"nova-compute/1": addresses["nova-compute/1"]}])
+    assert cleared(target="nothing") == "[]"
+    lab.world.effects.compute_servers = lambda _hostname, done: done(2)
+    assert lab.act(model, "nova-compute/1", "instance-count")["output"]["instance-count"] == "2"
+    refused = lab.act(model, "nova-compute/1", "remove-from-cloud")
+    assert refused["status"] == "failed"
+    assert "still running VMs" in refused["message"]
+    lab.world.effects.compute_servers = lambda _hostname, done: done(0)
+    assert lab.act(model, "nova-compute/1", "remove-from-cloud")["status"] == "completed"
+    assert lab.statuses(model)["nova-compute/1"][:2] == ("blocked", "Unit was removed from the cloud")
+
+
 def test_a_database_without_power_names_the_unit_to_start_with(lab, model):
     deploy(lab, model, "mysql-innodb-cluster", units=3, channel="8.0/stable")
     lab.settle()

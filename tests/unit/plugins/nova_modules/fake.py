@@ -96,11 +96,11 @@ class FakeCloud:
         return self.groups
 
     def agents(self, host):
-        return [agent for agent in self.agent_list if agent["host"] == host]
+        return [agent for agent in self.agent_list if host in (None, agent["host"])]
 
     def providers(self, name):
         names = [*self.room, *self.orphans]
-        return [{"uuid": f"rp-{one}", "name": one} for one in names if one == name]
+        return [{"uuid": f"rp-{one}", "name": one} for one in names if name in (None, one)]
 
     def now(self):
         return 1_700_000_000 + self.time.now

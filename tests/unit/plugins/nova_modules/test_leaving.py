@@ -103,3 +103,12 @@ def test_a_host_that_is_gone_is_no_error_and_what_is_left_of_it_is_told(cloud):
     assert found["absent"] == ["c9"]
     assert found["left"]["c9"] == {"service": None, "servers": [], "agents": [], "providers": [{"uuid": "rp-c9", "name": "c9"}]}
     assert found["problems"] == []
+
+
+def test_what_is_left_of_a_host_without_its_service_is_found_by_its_short_name(cloud):
+    cloud.orphans += ["c9.maas", "c99.maas"]
+    cloud.agent_list += [{"id": "a9", "agent_type": "OVN Controller agent", "alive": False, "host": "c9.maas"}]
+    left = look(cloud, "c9")["left"]["c9"]
+    assert [provider["name"] for provider in left["providers"]] == ["c9.maas"]
+    assert [agent["id"] for agent in left["agents"]] == ["a9"]
+    assert look(cloud, "c9.elsewhere")["left"]["c9.elsewhere"]["providers"] == []
