@@ -78,8 +78,8 @@ build: venv ## the collection's tarball, into build/
 	mkdir -p build
 	ansible-galaxy collection build --force --output-path build .
 
-live: venv ## the module tests on your own region: make live MAAS_URL=... MAAS_API_KEY=...
-	MAAS_URL='$(MAAS_URL)' MAAS_API_KEY='$(MAAS_API_KEY)' pytest tests/live -v -rs -s
+live: venv ## the module tests on your own region or cloud: make live MAAS_URL=... MAAS_API_KEY=... and/or OS_CLOUD=...
+	MAAS_URL='$(MAAS_URL)' MAAS_API_KEY='$(MAAS_API_KEY)' OS_CLOUD='$(OS_CLOUD)' pytest tests/live -v -rs -s
 
 bench: venv ## what waiting costs a region, and what a module call costs (build/bench/)
 	python benchmarks/maas.py
