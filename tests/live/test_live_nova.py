@@ -101,8 +101,6 @@ def test_a_plan_for_evenness_moves_nothing(tenant, tmp_path):
     assert places() == before
 
 
-@pytest.mark.parametrize(
-    "what", ["nova_rebalance: carrying out a plan moves servers of others", "nova_compute_service: disabling a host takes it from others"]
-)
+@pytest.mark.parametrize("what", ["nova_rebalance: carrying out a plan moves servers of others", "nova_compute_service: disabling a host takes it from others"])
 def test_left_out(what):
     pytest.skip(what)

@@ -223,9 +223,12 @@ class Moves:
                 self.client.force_complete(one["id"], one["record"])
                 one["reason"] = f"forced to its end after {duration(took)}{amount}"
         except Refused as error:
-            # It ended meanwhile, or its driver cannot do that: what the record says next counts.
-            if error.status not in (400, 404, 409):
+            if error.status == 409:
+                # Between two of its states; once more with the next look.
+                return
+            if error.status not in (400, 404):
                 raise
+            # It ended meanwhile, or its driver cannot do that: what the record says next counts.
             one["reason"] = f"could not be {'aborted' if self.on_timeout == 'abort' else 'forced'} after {duration(took)}: {error.said or error}"
         self._dealt.add(one["id"])
 

@@ -36,6 +36,14 @@ def obstacle(server):
     return ""
 
 
+def stranded(cloud, server):
+    """Why a server cannot leave its host; empty when it can."""
+    host = cloud.hosts.get(cloud.where.get(server.id))
+    if host is not None and not host.up:
+        return f"is on {host.name}, which is down: evacuate it instead (`openstack server evacuate`)"
+    return ""
+
+
 def why_not(cloud, server, name, soft=False, same_zone=False):
     """Why a server cannot go to the host of that name; empty when it can. `soft`: soft policies of groups count as hard ones."""
     host = cloud.hosts[name]
@@ -124,7 +132,7 @@ def foresee(cloud, servers, host=None, kinds=WEIGHED):
     for server in sorted(servers, key=lambda server: ([-server.needs.get(kind, 0) for kind in kinds], server.name)):
         if host and cloud.where.get(server.id) == host:
             continue
-        reason = obstacle(server)
+        reason = obstacle(server) or stranded(cloud, server)
         if reason:
             stuck[server.id] = reason
             continue

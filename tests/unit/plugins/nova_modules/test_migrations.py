@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.nova import drain
-from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault, Refused, Unreachable
 
 from .fake import FakeCloud, Module
 
@@ -105,6 +106,7 @@ def test_one_that_cannot_move_keeps_all_where_they_are():
     [
         (lambda cloud: cloud.service("c1").update(status="disabled", disabled_reason="a fan"), r"c1 is disabled \(a fan\)"),
         (lambda cloud: cloud.service("c1").update(state="down"), "c1 is down"),
+        (lambda cloud: cloud.service("c0").update(state="down"), "a is on c0, which is down: evacuate it instead"),
         (lambda cloud: cloud.room["c1"].update(VCPU=(0, 1.0)), "c1 0 of 1 VCPU free"),
         (lambda cloud: cloud.group("apart", "anti-affinity", "a", "other"), "c1 holds 1 of the anti-affinity group apart already"),
         (lambda cloud: cloud.group("together", "affinity", "a", "mate"), "c1 holds none of the affinity group together, whose others are on c0"),
@@ -159,6 +161,27 @@ def test_one_that_takes_too_long_is_aborted_and_the_others_go_on():
         migrate(cloud, from_host="c0", migration_timeout=60)
     assert cloud.host_of("a") == "c0"
     assert cloud.host_of("b") == "c1"
+
+
+@pytest.mark.parametrize(("status", "tries", "words"), [(409, 3, "aborted after"), (400, 1, "could not be aborted after .*: no such thing")])
+def test_an_abort_that_is_refused(status, tries, words):
+    cloud = cloud_with("a")
+    cloud.behave["a"] = {"seconds": 10_000 if status == 409 else 90}
+    original, seen = cloud.abort, []
+
+    def refuse(*arguments):
+        seen.append(arguments)
+        if len(seen) < 3:
+            raise Refused("no", status=status, said="no such thing")
+        original(*arguments)
+
+    cloud.abort = refuse
+    try:
+        reason = migrate(cloud, from_host="c0", migration_timeout=60)["migrations"][0]["reason"]
+    except NovaFault as error:
+        reason = error.result["migrations"][0]["reason"]
+    assert len(seen) == tries
+    assert re.search(words, reason)
 
 
 def test_or_is_forced_to_its_end():
