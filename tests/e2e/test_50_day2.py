@@ -13,7 +13,7 @@ import pytest
 
 from lab.__main__ import ask
 from lab.paths import Paths
-from tests.support.site import ROOT, bmc_power, explain, maas_machines, openstack, play, world
+from tests.support.site import ROOT, bmc_power, explain, maas, maas_machines, openstack, play, world
 
 ADD, REMOVE, SITE = "playbooks/add-node.yml", "playbooks/remove-node.yml", "playbooks/site.yml"
 
@@ -71,8 +71,8 @@ def test_a_machine_is_added_and_those_that_serve_are_not_touched():
     assert bmc_power(2) == "on"
     kept(before, serving())
     # What proved it is gone again.
-    assert openstack("server", "list", "--all-projects") == []
-    assert [one["Name"] for one in openstack("image", "list") + openstack("network", "list") + openstack("flavor", "list", "--all")] == []
+    for what in (["server", "list", "--all-projects"], ["image", "list"], ["network", "list"], ["flavor", "list", "--all"]):
+        assert not [one["Name"] for one in openstack(*what) if one["Name"].startswith("stratus-probe")], what
 
 
 def test_adding_it_again_changes_nothing():
@@ -97,6 +97,8 @@ def test_a_machine_that_fails_leaves_the_cloud_as_it_was_and_the_other_comes():
     assert statuses()["compute4"] == "Failed commissioning"
     assert "compute4" not in json.dumps(serving()["machines of the model"])
     kept(before, serving())
+    (failed,) = [machine for machine in maas_machines() if machine["hostname"] == "compute4"]
+    maas("DELETE", f"machines/{failed['system_id']}/")
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +173,24 @@ def test_nobody_is_removed_without_a_yes(servers):
     assert "-e confirm=yes" in done.stdout + done.stderr
 
 
+def test_what_was_begun_is_undone_when_a_server_does_not_arrive(servers):
+    # Of the lab's driver: this server's migration fails at its end.
+    openstack("server", "set", "--property", "lm_result=fail", servers[0], parsed=False)
+    done, _sums = play(REMOVE, "-e", "node=compute2", "-e", "confirm=yes")
+    openstack("server", "unset", "--property", "lm_result", servers[0], parsed=False)
+    assert done.returncode != 0
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "compute2 takes servers again as before" in said, explain(done)
+    assert servers[0] in said.partition("migrations failed")[2]
+    (service,) = openstack("compute", "service", "list", "--host", "compute2")
+    assert service["Status"] == "enabled"
+    assert places(servers)[servers[0]] == "compute2"
+    assert statuses()["compute2"] == "Deployed"
+
+
 def test_one_leaves_with_its_servers_moved_away(servers):
-    assert set(places(servers).values()) == {"compute2"}
+    # The rest of them: it goes on where the run before ended.
+    assert "compute2" in places(servers).values()
     ids = {one["Name"]: one["ID"] for one in openstack("server", "list")}
     done, sums = play(REMOVE, "-e", "node=compute2", "-e", "confirm=yes")
     assert done.returncode == 0, explain(done)

@@ -59,14 +59,21 @@ def world() -> dict:
     return json.loads(done.stdout)
 
 
-def maas_machines() -> list[dict]:
-    """The region's machines by a plain OAuth1 client."""
+def maas(method: str, path: str, **options: Any) -> Any:
+    """A request to the region by a plain OAuth1 client; ``path`` below /api/2.0/."""
     from requests_oauthlib import OAuth1Session
 
-    maas = json.loads((ROOT / ".lab/endpoints.json").read_text())["maas"]
-    consumer, token, secret = maas["api_key"].split(":")
+    about = json.loads((ROOT / ".lab/endpoints.json").read_text())["maas"]
+    consumer, token, secret = about["api_key"].split(":")
     session = OAuth1Session(consumer, client_secret="", resource_owner_key=token, resource_owner_secret=secret, signature_method="PLAINTEXT")
-    return session.get(maas["url"].rstrip("/") + "/api/2.0/machines/", timeout=30).json()
+    answer = session.request(method, f"{about['url'].rstrip('/')}/api/2.0/{path}", timeout=30, **options)
+    assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+    return answer.json() if answer.text else None
+
+
+def maas_machines() -> list[dict]:
+    """The region's machines."""
+    return maas("GET", "machines/")
 
 
 def bmc_power(number: int) -> str:
