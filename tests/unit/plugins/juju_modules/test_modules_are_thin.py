@@ -1,4 +1,4 @@
-"""Every juju_*, vault_* and nova_* module: what its documentation says of its options is what its specification says."""
+"""Every juju_*, vault_*, nova_* and openstack_* module: what its documentation says of its options is what its specification says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.stratus.cloud.plugins.doc_fragments import juju, nova, 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import arguments
 
 ROOT = Path(__file__).resolve().parents[4]
-NAMES = sorted(path.stem for pattern in ("juju_*.py", "vault_*.py", "nova_*.py") for path in (ROOT / "plugins/modules").glob(pattern))
+NAMES = sorted(path.stem for pattern in ("juju_*.py", "vault_*.py", "nova_*.py", "openstack_*.py") for path in (ROOT / "plugins/modules").glob(pattern))
 FRAGMENTS = {"juju": juju.ModuleDocFragment, "nova": nova.ModuleDocFragment, "vault": vault.ModuleDocFragment, "wait": wait.ModuleDocFragment}
 
 
