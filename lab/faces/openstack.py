@@ -105,6 +105,8 @@ class Plan:
     endpoints: dict[tuple[str, str], str] = field(default_factory=dict)
     computes: dict[str, str] = field(default_factory=dict)
     """hostname: running, disabled (running, but gets no new servers), stopped."""
+    services: set[str] = field(default_factory=set)
+    """Services on demand that a unit stands for, whatever its state: they run by the time it is active."""
     cloud: bool = False
     """Whether any model has an API's unit."""
     authority: str | None = None
@@ -118,12 +120,14 @@ class OpenStackFace:
         self.engine = world.engine
         self.effects = effects
         self.state: dict[str, Any] = self.engine.state.setdefault("openstack", {"shown": [], "computes": {}, "used": False})
+        self._services: set[str] | None = None
         self._proxies: dict[tuple[str, int], tuple[Proxy, tuple]] = {}
         self._computes: dict[str, str] = {}
         self._endpoints: dict[tuple[str, str], str] | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task | None = None
         self.catalog: dict[str, dict[str, Any]] = {}
+        self.on_demand: set[str] = set()
 
     @property
     def cloud(self) -> Any:
@@ -135,7 +139,9 @@ class OpenStackFace:
             return
         from lab.hosts.openstack import services
 
-        self.catalog = {name: service["catalog"] for name, service in services()["services"].items() if "catalog" in service}
+        known = services()["services"]
+        self.catalog = {name: service["catalog"] for name, service in known.items() if "catalog" in service}
+        self.on_demand = {name for name, service in known.items() if service.get("on_demand")}
         self.world.juju.on_unit_change(lambda _model, _unit: self._wake.set())
         self._task = asyncio.create_task(self._run())
 
@@ -193,7 +199,7 @@ class OpenStackFace:
         while not await self._beside(self.effects.openstack_ready):
             await asyncio.sleep(1)
         await self.cloud.api.set_admin_password(self.effects.openstack_password())
-        self._endpoints = None
+        self._endpoints = self._services = None
         LOG.info("the OpenStack services answer at %s", self.cloud.address)
 
     async def _reset(self) -> None:
@@ -214,7 +220,7 @@ class OpenStackFace:
     def plan(self) -> Plan:
         plan = Plan()
         shown: list[str] = []
-        charms = {catalog["charm"]: catalog for catalog in self.catalog.values()}
+        charms = {catalog["charm"]: name for name, catalog in self.catalog.items()}
         for uuid, model in sorted(self.world.juju.state["models"].items()):
             authority = self.world.vault.ca(uuid)
             for unit in sorted(self.world.juju.units_of(uuid), key=lambda u: (not u["leader"], u["name"])):
@@ -223,10 +229,13 @@ class OpenStackFace:
                 if unit["charm"] == "nova-compute":
                     self._plan_compute(plan, model, unit)
                     continue
-                catalog = charms.get(unit["charm"])
-                if catalog is None:
+                service = charms.get(unit["charm"])
+                if service is None:
                     continue
+                catalog = self.catalog[service]
                 plan.cloud = True
+                if service in self.on_demand:
+                    plan.services.add(service)
                 key = f"{uuid}:{unit['name']}"
                 # A unit that was active once goes on serving while its charm says something else, unless it was paused.
                 serving = unit["workload"] == "active" or (key in self.state["shown"] and not unit["message"].startswith(PAUSED))
@@ -255,6 +264,10 @@ class OpenStackFace:
 
     # -- making it so -------------------------------------------------------------------------------------------------
     async def apply(self, plan: Plan) -> None:
+        if plan.services != self._services:
+            for name in sorted(self.on_demand):
+                await self._beside(self.effects.openstack_service, name, name in plan.services)
+            self._services = set(plan.services)
         for key in [key for key in self._proxies if key not in plan.proxies]:
             await self._close(key)
         certificates: dict[tuple[str, str], ssl.SSLContext] = {}

@@ -84,6 +84,7 @@ class Api:
 
     async def set_endpoints(self, wanted: dict[tuple[str, str], str]) -> None:
         """Let the public and admin endpoints of the lab's services be exactly ``wanted`` ({(service type, interface): URL}); others stay."""
+        await self._set_services({kind for kind, _interface in wanted})
         own = {service["catalog"]["type"] for service in services()["services"].values() if "catalog" in service}
         types = {s["id"]: s["type"] for s in (await self.call("GET", "/v3/services"))["services"]}
         numbers = {kind: number for number, kind in types.items()}
@@ -99,6 +100,23 @@ class Api:
                 await self.call("PATCH", f"/v3/endpoints/{endpoint['id']}", {"endpoint": {"url": url}})
         for (kind, interface), url in left.items():
             body = {"service_id": numbers[kind], "interface": interface, "url": url, "region_id": REGION}
+            await self.call("POST", "/v3/endpoints", {"endpoint": body})
+
+    async def _set_services(self, wanted: set[str]) -> None:
+        """Let the catalog have those of the services on demand whose type is in ``wanted``, with their internal endpoint."""
+        known = {s["type"]: s["id"] for s in (await self.call("GET", "/v3/services"))["services"]}
+        for name, service in services()["services"].items():
+            catalog = service.get("catalog", {})
+            kind = catalog.get("type")
+            if not service.get("on_demand") or (kind in known) == (kind in wanted):
+                continue
+            if kind in known:
+                # Its endpoints go with it.
+                await self.call("DELETE", f"/v3/services/{known[kind]}")
+                continue
+            made = await self.call("POST", "/v3/services", {"service": {"type": kind, "name": catalog.get("name", name)}})
+            url = f"http://{self.address}:{catalog['port']}{catalog['path']}"
+            body = {"service_id": made["service"]["id"], "interface": "internal", "url": url, "region_id": REGION}
             await self.call("POST", "/v3/endpoints", {"endpoint": body})
 
     # -- Nova ---------------------------------------------------------------------------------------------------------

@@ -58,8 +58,13 @@ class OpenStack:
         self.host.destroy()
 
     def ports(self) -> list[int]:
-        """Where the APIs listen on the OpenStack host."""
-        return [service["catalog"]["port"] for service in services()["services"].values()]
+        """Where the APIs listen on the OpenStack host that are always there."""
+        return [service["catalog"]["port"] for service in services()["services"].values() if not service.get("on_demand")]
+
+    def run_service(self, name: str, wanted: bool) -> None:
+        """Let a service on demand run, now and after a restart of the host, or not; blocking. It listens some seconds later."""
+        units = [f"{unit}.service" for unit in services()["services"][name]["units"]]
+        self.host.run(["systemctl", "--quiet", "enable" if wanted else "disable", "--now", *units])
 
     def ready(self, timeout: float = 0.5) -> bool:
         """Whether every API listens."""

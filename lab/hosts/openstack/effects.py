@@ -64,6 +64,11 @@ class OpenStackEffects:
         """Slow (some seconds at most)."""
         return self.openstack is not None and self.openstack.ready()
 
+    def openstack_service(self, name: str, wanted: bool) -> None:
+        """Let a service on demand run or not. Slow."""
+        if self.openstack:
+            self.openstack.run_service(name, wanted)
+
     def openstack_reset(self) -> None:
         """Throw away what the services know and start them again: the model they stood for is gone. Slow."""
         cloud = self.openstack

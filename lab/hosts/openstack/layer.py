@@ -32,12 +32,12 @@ KEEPER = "lab-keeper"
 TARGET = "stratus-openstack.target"
 
 # Not unpacked: nobody runs the test suites, and byte code for them takes a third of all the time. Cinder's fake driver lives among its tests.
-TESTS = ("nova", "neutron", "keystone", "glance", "placement", "networkx", "numpy", "os_ken", "botocore")
+TESTS = ("nova", "neutron", "keystone", "glance", "placement", "heat", "networkx", "numpy", "os_ken", "botocore")
 EXCLUDE = [f"/{PACKAGES}/{name}/tests/*" for name in TESTS]
 EXCLUDE += ["/usr/include/*", "/usr/share/OVMF/*", "/usr/share/ovmf/*", "/usr/share/fonts/*", f"/{PACKAGES}/mypy/typeshed/*"]
 
 # What gets byte code as a whole; all else gets it by being imported while the databases are prepared.
-COMPILED = ["nova", "neutron", "neutron_lib", "keystone", "glance", "placement", "cinder", "sqlalchemy", "oslo_messaging", "kombu", "amqp", "eventlet"]
+COMPILED = ["nova", "neutron", "neutron_lib", "keystone", "glance", "placement", "cinder", "heat", "sqlalchemy", "oslo_messaging", "kombu", "amqp", "eventlet"]
 NOT_COMPILED = "/(tests?|docs?|examples|cinder/volume/drivers/[a-z_]+|nova/virt/(libvirt|hyperv|vmwareapi|powervm|zvm)|neutron/agent|drivers/ovn)/"
 
 
@@ -51,6 +51,11 @@ def packages(data: dict[str, Any]) -> list[str]:
     for service in data["services"].values():
         names += service["packages"]
     return names
+
+
+def always(data: dict[str, Any]) -> list[str]:
+    """Units of the services that run whatever the models ask for."""
+    return [name for service in data.values() if not service.get("on_demand") for name in service["units"]]
 
 
 def ingredients(base: Path, address: str = ADDRESS) -> list[Any]:
@@ -148,7 +153,8 @@ def settings(setup: dict[str, Any], service: str) -> dict[str, str]:
             credentials,
         ]
     )
-    values = {"address": setup["address"], "rabbit_password": setup["rabbit_password"], "credentials": credentials, "authtoken": authtoken}
+    values = {name: setup[name] for name in ("address", "rabbit_password", "service_password", "secret")}
+    values |= {"credentials": credentials, "authtoken": authtoken}
     for database in setup["services"][service].get("databases", []):
         where = f"mysql+pymysql://{service}:{setup['database_password']}@localhost/{database}?unix_socket=/run/mysqld/mysqld.sock&charset=utf8"
         values.setdefault("database", where)
@@ -189,7 +195,7 @@ def configure(merged: Path, base: Path, setup: dict[str, Any]) -> None:
             write_unit(merged, name, unit, after, TARGET)
     for name, unit in data["compute"].items():
         write_unit(merged, name, unit, "", "multi-user.target")
-    units = [f"{name}.service" for name in [*data["infrastructure"]["units"], *(n for s in data["services"].values() for n in s["units"])]]
+    units = [f"{name}.service" for name in [*data["infrastructure"]["units"], *always(data["services"])]]
     (merged / "etc/systemd/system" / TARGET).write_text(
         f"[Unit]\nDescription=OpenStack of the stratus lab\nWants={' '.join(units)}\n\n[Install]\nWantedBy=multi-user.target\n"
     )
@@ -244,6 +250,7 @@ def main(work: Path, base: Path | str, address: str) -> None:
         (merged / "etc/resolv.conf").write_text(Path("/etc/resolv.conf").read_text())
     data = services()
     password = {f"{name}_password": os.urandom(12).hex() for name in ("keeper", "service", "database", "rabbit")}
+    password["secret"] = os.urandom(16).hex()
     setup = {"address": address, "region": REGION, "keeper": KEEPER, "services": data["services"], **password}
     install(merged, data)
     configure(merged, base, setup)

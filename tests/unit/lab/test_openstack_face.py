@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from lab.effects import Effects
-from lab.faces.openstack import OpenStackFace, Proxy, context
+from lab.faces.openstack import OpenStackFace, Plan, Proxy, context
 from lab.hosts.openstack import layer
 from lab.world import pki
 from tests.support.juju_lab import JujuLab
@@ -78,6 +78,36 @@ def test_of_several_units_the_leader_is_in_the_catalog_and_all_listen(cloud):
     plan = cloud.face.plan()
     assert plan.endpoints[("image", "public")] == "https://10.42.0.131:9292"
     assert set(plan.proxies) == {("10.42.0.130", 9292), ("10.42.0.131", 9292)}
+
+
+def test_a_service_on_demand_runs_from_the_moment_its_unit_is_there(cloud):
+    cloud.face.on_demand = {"heat"}
+    cloud.unit("keystone/0", "keystone")
+    assert cloud.face.plan().services == set()
+    cloud.unit("heat/0", "heat", "waiting", "Incomplete relations: database", address="10.42.0.140")
+    plan = cloud.face.plan()
+    assert plan.services == {"heat"}
+    assert not any(kind == "orchestration" for kind, _interface in plan.endpoints)
+    cloud.unit("heat/0", "heat", address="10.42.0.140")
+    assert cloud.face.plan().endpoints[("orchestration", "public")] == "https://10.42.0.140:8004/v1/%(project_id)s"
+
+
+async def test_services_on_demand_are_started_and_stopped_once(cloud):
+    asked = []
+    cloud.face._endpoints = {}
+    cloud.face.on_demand = {"heat"}
+    cloud.face.effects.openstack_service = lambda *what: asked.append(what)
+    await cloud.face.apply(Plan())
+    assert asked == [("heat", False)]
+    for _again in range(2):
+        await cloud.face.apply(Plan(services={"heat"}))
+    assert asked == [("heat", False), ("heat", True)]
+
+
+def test_what_runs_on_demand_starts_with_nothing_else_and_is_not_waited_for():
+    data = layer.services()["services"]
+    assert not {"heat-api", "heat-engine"} & set(layer.always(data))
+    assert {"keystone", "cinder-volume"} <= set(layer.always(data))
 
 
 def test_a_unit_that_was_active_goes_on_serving_until_it_is_paused_or_gone(cloud):
@@ -159,7 +189,7 @@ def free_port() -> int:
 
 def test_every_template_gets_what_it_names():
     data = layer.services()["services"]
-    setup = {"address": "10.42.0.8", "services": data, **{f"{name}_password": f"{name}-secret" for name in ("service", "database", "rabbit")}}
+    setup = {"address": "10.42.0.8", "services": data, "secret": "0123", **{f"{name}_password": f"{name}-secret" for name in ("service", "database", "rabbit")}}
     for file in sorted((layer.GUEST / "etc").rglob("*")):
         name = str(file.relative_to(layer.GUEST))
         if file.is_file() and name.split("/")[1] in data:
