@@ -154,6 +154,22 @@ def test_the_deadline_is_kept(lab):
         run("maas_machine_state", {"machines": ["compute0"], "state": "ready", "wait_timeout": 2, "wait_interval": 1})
 
 
+@pytest.mark.parametrize(
+    "after, words",
+    [
+        ({}, "nothing was seen of it on the network, neither DHCP nor PXE"),
+        ({"after": "Performing PXE boot"}, "it asked for its boot files by PXE and did not come up with them"),
+        ({"after": "Loading ephemeral"}, "it loaded its system and never spoke to the region from there"),
+    ],
+)
+def test_a_commissioning_that_comes_to_nothing_says_how_far_it_came(lab, after, words):
+    declared("compute0")(lab)
+    lab.fault("commissioning_stuck", machine="compute0", times=1, **after)
+    with pytest.raises(Failed) as caught:
+        run("maas_machine_state", {"machines": ["compute0"], "state": "ready", "wait_timeout": 5, "wait_interval": 1})
+    assert words in caught.value.result["msg"]
+
+
 def test_some_may_fail(lab):
     declared("compute0", "compute1", "compute2")(lab)
     lab.fault("commissioning_failed", machine="compute0", times=1)
