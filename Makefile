@@ -85,5 +85,9 @@ bench: venv ## what waiting costs a region, and what a module call costs (build/
 	python benchmarks/maas.py
 	python benchmarks/juju.py
 
+.PHONY: rehearse
+rehearse: venv ## run an inventory against a lab made of it: make rehearse INVENTORY=path
+	@python -m lab.rehearsal $(INVENTORY)
+
 clean: ## remove what was built (the lab must be down)
 	rm -rf build .pytest_cache .ruff_cache

@@ -57,7 +57,9 @@ class Lab:
         self.started = time.time()
         self.settings_file = paths.state / "lab.json"
         self.settings: dict[str, Any] = json.loads(self.settings_file.read_text()) if self.settings_file.exists() else {}
-        self.network = HOSTS_NETWORK if hosts else free_network(self.settings.get("network"))
+        # LAB_NETWORK: addresses that are this machine's by other means (a rehearsal's network of its own), with the rack's own ports.
+        self.own = None if hosts else os.environ.get("LAB_NETWORK")
+        self.network = HOSTS_NETWORK if hosts else self.own or free_network(self.settings.get("network"))
         self.settings["network"] = self.network
         self.settings["hosts"] = hosts
         self.world: World
@@ -79,6 +81,8 @@ class Lab:
 
     @property
     def controller_ip(self) -> str:
+        if self.own:
+            return self.world.rack.controller["nics"][-1]["address"].partition("/")[0]
         return self._address(1)
 
     # -- life -----------------------------------------------------------------------------------------------------------
@@ -184,7 +188,7 @@ class Lab:
                 continue
             if self.hosts:
                 self.world.effects.address_add(bmc["address"])
-            await self.bmcs.add(machine["hostname"], bmc["address"], 623 if self.hosts else 6230 + number, bmc["user"], bmc["password"])
+            await self.bmcs.add(machine["hostname"], bmc["address"], 623 if self.hosts or self.own else 6230 + number, bmc["user"], bmc["password"])
 
     # -- what there is --------------------------------------------------------------------------------------------------
     def status(self) -> dict[str, Any]:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +45,7 @@ class ActionModule(ActionBase):
                 "controller": {"type": "dict", "default": {}},
                 "matrix": {"type": "path"},
                 "fail": {"type": "bool", "default": True},
+                "report": {"type": "path"},
             }
         )
         site = preflight.Site(controller=options["controller"], matrix=self._matrix(options["matrix"]))
@@ -67,6 +70,8 @@ class ActionModule(ActionBase):
         unknown = sorted(set(options["skip"]) - set(preflight.CHECKS) - {entry["check"] for entry in problems} - set(self._host_checks(options)))
         if unknown:
             self._display.warning(f"stratus_preflight_skip names no check: {', '.join(unknown)}")
+        if options["report"]:
+            self._report(options["report"], {"problems": problems, "skipped": sorted(options["skip"])})
         if not options["fail"]:
             return {**result, "changed": False, "problems": problems}
         if problems:
@@ -83,6 +88,16 @@ class ActionModule(ActionBase):
             return yaml.safe_load(source.read_text(encoding="utf-8")) or {}
         except (OSError, yaml.YAMLError) as problem:
             raise AnsibleError(f"The version matrix {source} cannot be read: {problem}") from problem
+
+    @staticmethod
+    def _report(path, found):
+        """For programs: the whole result as JSON, readable by its owner only."""
+        try:
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+                json.dump(found, stream, indent=1)
+                stream.write("\n")
+        except OSError as problem:
+            raise AnsibleError(f"The result of preflight cannot be written to {path}: {problem.strerror}") from problem
 
     @staticmethod
     def _host_checks(options):

@@ -45,6 +45,9 @@ options:
   matrix:
     description: File that says which versions go together; without it the collection's own C(bundles/versions.yml).
     type: path
+  report:
+    description: File on the control node (0600) to write the result to as JSON, C(problems) and C(skipped), whether there are problems or not.
+    type: path
   fail:
     description: Whether to fail when there are problems; else they are only returned.
     type: bool

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,3 +190,29 @@ def test_nothing_at_all_is_a_list_of_problems_not_a_crash():
 def test_wrong_types_never_crash(site, name, value):
     site.variables[name] = value
     site_problems(site)
+
+
+def test_the_result_is_written_for_programs_too(tmp_path):
+    (tmp_path / "play.yml").write_text(
+        yaml.safe_dump(
+            [
+                {
+                    "name": "Check",
+                    "hosts": "localhost",
+                    "gather_facts": False,
+                    "vars": {"maas_gateway_ip": "nowhere", "maas_admin_password": "a\nsecret"},
+                    "tasks": [{"name": "Check", "stratus.cloud.preflight": {"skip": ["required"], "report": str(tmp_path / "found.json")}}],
+                }
+            ]
+        )
+    )
+    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local", str(tmp_path / "play.yml")]
+    done = subprocess.run(
+        argv, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}, timeout=120, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode != 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["skipped"] == ["required"]
+    assert {entry["variable"] for entry in found["problems"]} >= {"maas_gateway_ip", "maas_admin_password"}
+    assert "secret" not in (tmp_path / "found.json").read_text().replace("secrets", "")
+    assert (tmp_path / "found.json").stat().st_mode & 0o777 == 0o600
