@@ -23,6 +23,8 @@ FORMAT = 1
 KEPT = 50
 HIDDEN = "(hidden)"
 SHORTEST_SECRET = 6
+# Keys of results that hold what was asked for; beside them are names and states, which are no secrets.
+CARRIERS = frozenset(("stdout", "stdout_lines", "output", "value", "content", "keys"))
 # A message of a failure or a status may be a whole log.
 LONGEST = 600
 
@@ -181,7 +183,7 @@ def secret_values(data, under_secret=False):
     """The texts below keys that name secrets, of plain data however deep."""
     if isinstance(data, dict):
         for key, value in data.items():
-            yield from secret_values(value, under_secret or bool(SECRET.search(str(key))))
+            yield from secret_values(value, bool(SECRET.search(str(key))) or (under_secret and str(key) in CARRIERS))
     elif isinstance(data, (list, tuple)):
         for value in data:
             yield from secret_values(value, under_secret)

@@ -87,10 +87,9 @@ def test_an_inventory_made_for_this_rack_passes_preflight(tmp_path):
     hosts = yaml.safe_load((site / "hosts.yml").read_text())["all"]["children"]
     assert hosts["compute"]["hosts"]["compute0"]["mac_addresses"][0] == "52:54:00:10:00:01"
     assert sorted(hosts["compute"]["hosts"]) == ["compute0", "compute1"]
-    connection = {
-        "stratus_lab_dir": str(ROOT / ".lab"), "stratus_preflight_minimum": {"memory_mb": 2048, "disk_gb": 2}, "stratus_preflight_report": str(tmp_path / "found.json"),
-        **yaml.safe_load((ROOT / "inventories/lab/group_vars/controller/10-connection.yml").read_text()),
-    }  # fmt: skip
+    connection = yaml.safe_load((ROOT / "inventories/lab/group_vars/controller/10-connection.yml").read_text())
+    connection |= {"stratus_lab_dir": str(ROOT / ".lab"), "stratus_preflight_minimum": {"memory_mb": 2048, "disk_gb": 2}}
+    connection["stratus_preflight_report"] = str(tmp_path / "found.json")
     done = run(
         "ansible-playbook", "-i", str(site), "playbooks/preflight.yml", "-e", json.dumps(connection), env={"ANSIBLE_SSH_CONTROL_PATH_DIR": os.fspath(tmp_path)}
     )

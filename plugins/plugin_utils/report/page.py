@@ -47,7 +47,7 @@ def page(run, earlier=None):
                 el("body", heading(run), el("main", *[section for section in sections if section])),
                 lang="en",
             ),
-            "\n",
+            constant("\n"),
         ]
     )
 

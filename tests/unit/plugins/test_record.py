@@ -89,7 +89,7 @@ def test_secrets_are_found_by_the_names_of_their_variables_however_deep():
     data = {
         "maas_admin_password": "password-one",
         "bmc": {"type": "ipmi", "password": "password-two"},
-        "things": [{"api_key": {"inner": ["password-three"]}}],
+        "things": [{"api_key": {"value": ["password-three"], "unit": "keystone/0"}}],
         "short_password": "abc",
         "reference_password": "{{ other }}",
         "plain": "not a secret",
