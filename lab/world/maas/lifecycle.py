@@ -518,7 +518,7 @@ class Lifecycle(Part):
         if installed:
             self.maas.tell("released", machine)
         self._begin(machine)
-        if erase and machine["status"] not in (states.ALLOCATED, states.RESERVED):
+        if erase:
             self.set_status(machine, states.DISK_ERASING)
             self._power(machine, "on")
             self._step("erase", machine, self.engine.duration("quick_erase" if fields.flag("quick_erase") else "disk_erase"))
