@@ -76,6 +76,12 @@ class Lab:
         self.settings["admin"] = {"username": username, "password": password}
         self._save_settings()
 
+    def forget_region(self) -> None:
+        """The region's database is gone, and its administrator with it."""
+        self.world.maas.reset()
+        self.settings.pop("admin", None)
+        self._save_settings()
+
     def _address(self, number: int) -> str:
         return str(ipaddress.ip_network(self.network).network_address + number)
 

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from lab.engine import DATA
 from lab.errors import ApiError
+from lab.world.juju.errors import JujuError
 
 LOG = logging.getLogger(__name__)
 OTHER_SNAP = 20.0
@@ -44,7 +45,7 @@ class Control:
             ("POST", "/maas/init", self.maas_init), ("POST", "/maas/createadmin", self.maas_createadmin),
             ("POST", "/maas/apikey", self.maas_apikey), ("POST", "/maas/status", self.maas_status),
             ("POST", "/juju/bootstrap", self.juju_bootstrap), ("GET", "/juju/bootstrap/{name}", self.juju_state),
-            ("POST", "/juju/kill-controller", self.juju_kill),
+            ("POST", "/juju/kill-controller", self.juju_kill), ("POST", "/juju/destroy-controller", self.juju_destroy),
             ("GET", "/bmc/{name}/power", self.bmc), ("POST", "/bmc/{name}/power", self.bmc_power),
         ]  # fmt: skip
         for method, path, handler in routes:
@@ -64,6 +65,8 @@ class Control:
             return await handler(request)
         except ApiError as error:
             return web.json_response({"error": str(error)}, status=error.status)
+        except JujuError as error:
+            return web.json_response({"error": error.message}, status=404 if error.code == "not found" else 400)
         except (KeyError, ValueError, TypeError, json.JSONDecodeError) as error:
             LOG.info("%s %s: %r", request.method, request.path, error)
             return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
@@ -165,7 +168,7 @@ class Control:
         body = await self._body(request)
         await self._pass(3)
         if body["name"] == "maas":
-            self.world.maas.reset()
+            self.lab.forget_region()
         self.engine.log("snap_remove", snap=body["name"])
         return {}
 
@@ -174,7 +177,7 @@ class Control:
         """Migrate the database and start the region. ``fresh`` says that the database had nothing in it."""
         body = await self._body(request)
         if body.get("fresh"):
-            self.world.maas.reset()
+            self.lab.forget_region()
             await self._pass(self.engine.duration("maas_init"))
         else:
             await self._pass(10)
@@ -231,6 +234,24 @@ class Control:
 
     async def juju_kill(self, request: web.Request) -> dict:
         body = await self._body(request)
+        await self._pass(self._duration("juju_kill_controller", 60))
+        self.world.juju.kill_controller(body["name"])
+        return {}
+
+    async def juju_destroy(self, request: web.Request) -> dict:
+        """Models first, in their own time, then the controller. 409 while there are models that were not named; it waits as long as they take."""
+        body = await self._body(request)
+        controller = self.world.juju.controllers.get(body["name"])
+
+        def hosted() -> list[dict]:
+            return [model for model in self.world.juju.models.of(controller) if model["name"] != "controller"]
+
+        if hosted() and not body.get("models"):
+            raise ApiError(409, "the controller has live models")
+        for model in hosted():
+            self.world.juju.models.destroy(model, True, force=bool(body.get("force")))
+        while hosted():
+            await self._pass(5)
         await self._pass(self._duration("juju_kill_controller", 60))
         self.world.juju.kill_controller(body["name"])
         return {}

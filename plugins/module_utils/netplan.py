@@ -40,6 +40,15 @@ def with_bridge(config: dict, interface: str, bridge: str) -> dict:
     return result
 
 
+def is_ours(original: dict, config: dict, bridge: str) -> bool:
+    """Whether a file still says what the bridge made of the original, and nothing else."""
+    ports = (_section(config, "bridges").get(bridge) or {}).get("interfaces") or []
+    try:
+        return len(ports) == 1 and with_bridge(original, ports[0], bridge) == config
+    except NetplanError:
+        return False
+
+
 def plan(files: dict, interface: str, bridge: str) -> tuple[str, dict | None]:
     """Which file to write and its new content; None when a file has the bridge already."""
     if path := find(files, "bridges", bridge):

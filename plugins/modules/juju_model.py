@@ -51,7 +51,8 @@ options:
   force:
     description:
       - Whether the last rungs of the ladder may be climbed, which do not wait for the charms' own way out.
-      - Controllers before 3.6.25 delete virtual machines from MAAS when that happens and are refused; see O(accept_machine_loss).
+      - Controllers before 3.6.25 delete virtual machines from MAAS when that happens. With those the ladder ends before these rungs; see
+        O(accept_machine_loss).
     type: bool
     default: false
   accept_machine_loss:

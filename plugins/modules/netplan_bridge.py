@@ -33,7 +33,7 @@ options:
     description: Name of the interface, as under C(network.ethernets). Needed for O(state=present) while no file has the bridge.
     type: str
   state:
-    description: Whether the bridge shall be there; V(absent) brings the kept file back.
+    description: Whether the bridge shall be there; V(absent) brings the kept file back, and refuses when somebody else changed the file meanwhile.
     type: str
     choices: [present, absent]
     default: present
@@ -118,16 +118,23 @@ def present(module, files, backup_dir):
 
 
 def absent(module, files, backup_dir):
-    path = netplan.find({path: parsed for path, (_text, parsed) in files.items()}, "bridges", module.params["bridge"])
+    bridge = module.params["bridge"]
+    path = netplan.find({path: parsed for path, (_text, parsed) in files.items()}, "bridges", bridge)
     backup = os.path.join(backup_dir, os.path.basename(path))
     if not path or not os.path.exists(backup):
         # The bridge was there before us, or is gone already.
         return {"changed": False, "path": path, "backup": ""}
     with open(backup, encoding="utf-8") as file:
         text = file.read()
+    if not netplan.is_ours(yaml.safe_load(text), files[path][1], bridge):
+        raise netplan.NetplanError(
+            f"{path} was changed by somebody else since, and the original would undo that too; take the bridge out of it by hand and remove {backup}"
+        )
     if not module.check_mode:
         shutil.copy2(backup, path)
         os.unlink(backup)
+        if not os.listdir(backup_dir):
+            os.rmdir(backup_dir)
     return {"changed": True, "path": path, "backup": "", "diff": {"before": files[path][0], "after": text, "before_header": path, "after_header": path}}
 
 
@@ -149,7 +156,8 @@ def main():
         work = present if module.params["state"] == "present" else absent
         module.exit_json(**work(module, files, module.params["backup_dir"]))
     except netplan.NetplanError as error:
-        module.fail_json(msg=f"The bridge {module.params['bridge']} cannot be made in {module.params['directory']}: {error}.")
+        done = "made in" if module.params["state"] == "present" else "taken out of"
+        module.fail_json(msg=f"The bridge {module.params['bridge']} cannot be {done} {module.params['directory']}: {error}.")
     except (OSError, yaml.YAMLError) as error:
         module.fail_json(msg=f"The files in {module.params['directory']} cannot be used: {error}")
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
 import pytest
 
-from tests.support.site import TIMES, explain, run
+from tests.support import host_state
+from tests.support.site import BARE, TIMES, explain, on_controller, run
 
 
 def pytest_collection_modifyitems(items):
@@ -20,6 +22,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="makes hosts on this machine: needs root"))
 
 
+def remember_bare_controller():
+    """What the controller is like while nothing is built on it: that is what teardown.yml has to bring back."""
+    if BARE.exists():
+        return
+    found = host_state.read(on_controller)
+    if not {"/var/lib/stratus", "/snap/maas"} & set(found["files"]):
+        BARE.write_text(json.dumps(found))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def lab():
     """A lab of this checkout, as it is if it is up already, else brought up here and taken down by the last test."""
@@ -27,6 +38,7 @@ def lab():
     done = run("make", "lab-up")
     assert done.returncode == 0, explain(done)
     TIMES["make lab-up"] = time.monotonic() - began
+    remember_bare_controller()
     yield
     print("\n" + "\n".join(f"{seconds:7.1f} s  {what}" for what, seconds in TIMES.items()))
     if not os.environ.get("LAB_KEEP"):

@@ -11,18 +11,9 @@ import re
 
 import pytest
 
-from lab.__main__ import ask
-from lab.paths import Paths
-from tests.support.site import ROOT, bmc_power, explain, maas, maas_machines, openstack, play, world
+from tests.support.site import ROOT, bmc_power, control, explain, maas, maas_machines, openstack, play, world
 
 ADD, REMOVE, SITE = "playbooks/add-node.yml", "playbooks/remove-node.yml", "playbooks/site.yml"
-
-
-def control(method: str, path: str, body=None):
-    """The lab's own door: faults and the clock."""
-    answer = ask(Paths(), method, path, body)
-    assert answer is not None, "the lab does not answer"
-    return answer
 
 
 def statuses() -> dict[str, str]:

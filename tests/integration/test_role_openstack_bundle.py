@@ -41,7 +41,19 @@ if answers.get("@NAME@:" + str(module.params.get("action"))) == "fail":
 answer = answers.get("@NAME@:" + str(module.params.get("action")), answers.get("@NAME@", {}))
 module.exit_json(**{"changed": False, **answer})
 """
-STUBBED = ("juju_status_info", "juju_action", "juju_wait", "juju_bundle", "maas_vm", "maas_machine_info", "vault_init", "vault_unseal", "vault_charm_authorize")
+STUBBED = (
+    "juju_model",
+    "maas_machine_state",
+    "juju_status_info",
+    "juju_action",
+    "juju_wait",
+    "juju_bundle",
+    "maas_vm",
+    "maas_machine_info",
+    "vault_init",
+    "vault_unseal",
+    "vault_charm_authorize",
+)
 
 
 def unit(application, address):
@@ -96,12 +108,12 @@ class Site:
         (folder / "ansible.cfg").write_text("")
         (folder / "hosts").write_text("[controller]\nhere ansible_connection=local\n[compute]\ncompute0\ncompute1\n")
 
-    def play(self, *entry_points, arguments=(), **variables):
+    def play(self, *entry_points, arguments=(), then=(), **variables):
         """Run entry points of the role; (process, sums of the recap, what the modules were asked for)."""
         (self.folder / "answers.json").write_text(json.dumps(self.answers))
         (self.folder / "asked.jsonl").write_text("")
         tasks = [{"name": entry, "ansible.builtin.include_role": {"name": "stratus.cloud.openstack_bundle", "tasks_from": entry}} for entry in entry_points]
-        (self.folder / "play.yml").write_text(yaml.safe_dump([{"name": "Role", "hosts": "controller", "gather_facts": False, "tasks": tasks}]))
+        (self.folder / "play.yml").write_text(yaml.safe_dump([{"name": "Role", "hosts": "controller", "gather_facts": False, "tasks": [*tasks, *then]}]))
         variables = {
             "ansible_python_interpreter": sys.executable,
             "stratus_cloud_name": "trial",
@@ -111,6 +123,8 @@ class Site:
             "juju_connection": {"endpoint": ["127.0.0.1:17070"], "username": "admin", "password": "p", "ca_cert": "c"},
             **variables,
         }
+        # An ellipsis takes a variable away.
+        variables = {name: value for name, value in variables.items() if value is not ...}
         done = subprocess.run(
             [
                 str(Path(sys.executable).parent / "ansible-playbook"),
@@ -276,3 +290,111 @@ def test_check_mode_on_a_cloud_that_would_change_stops_after_the_plan(site):
     assert done.returncode == 0, told(done)
     assert changed == 1
     assert [call["module"] for call in asked] == ["maas_vm", "maas_machine_info", "juju_bundle"]
+
+
+# --- teardown --------------------------------------------------------------------------------------------------------
+FILES = ("vault-keys.json", "clouds.yaml", "openrc", "root-ca.pem")
+
+
+@pytest.fixture
+def built(site):
+    """A cloud that is there, with its files: two machines of metal in the model, and one virtual one."""
+    site.out.mkdir()
+    for name in FILES:
+        (site.out / name).write_text("{}")
+    machines = {str(number): {"parent": None, "instance_id": number_of, "hostname": name} for number, (name, number_of) in enumerate(MACHINES.items())}
+    site.answers["juju_status_info"] = {"status": {"applications": {}, "units": {}, "machines": machines}}
+    site.answers["juju_model"] = {"changed": True}
+    site.answers["maas_machine_info"] = known("Ready")
+    return site
+
+
+MACHINES = {"compute0": "metal0", "compute1": "metal1", "os-0": "vm0"}
+
+
+def known(status, missing=()):
+    """What MAAS answers: the machines of the cloud, all of them in one status."""
+    rows = [{"hostname": name, "system_id": number, "status": status, "power_type": "lxd" if name == "os-0" else "ipmi"} for name, number in MACHINES.items()]
+    return {"machines": rows, "missing": list(missing)}
+
+
+def left(site):
+    return {path.name for path in site.out.iterdir()}
+
+
+def test_teardown_destroys_the_model_then_the_machines_then_the_files(built):
+    (built.out / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"trial": {}, "other": {"auth": 1}}}))
+    done, changed, asked = built.play("teardown")
+    assert done.returncode == 0, told(done)
+    assert changed > 0
+    (model,) = [call for call in asked if call["module"] == "juju_model"]
+    assert (model["name"], model["state"], model["destroy_storage"], model["force"]) == ("openstack", "absent", True, True)
+    (vms,) = [call for call in asked if call["module"] == "maas_vm"]
+    assert vms["state"] == "absent" and vms["force"] is False and [vm["hostname"] for vm in vms["vms"]] == ["os-0"]
+    assert "maas_machine_state" not in {call["module"] for call in asked}
+    looked = [call["machines"] for call in asked if call["module"] == "maas_machine_info"]
+    assert {"metal0", "metal1", "vm0", "compute0", "compute1", "os-0", "os-10"} <= set(looked[0])
+    assert left(built) == {"clouds.yaml"}
+    assert yaml.safe_load((built.out / "clouds.yaml").read_text()) == {"clouds": {"other": {"auth": 1}}}
+
+
+def test_a_model_that_does_not_go_takes_no_key_and_no_machine_with_it(built):
+    built.answers["juju_model"] = {"failed": True, "msg": "model openstack does not go without force"}
+    done, _changed, asked = built.play("teardown")
+    assert done.returncode != 0 and "does not go without force" in told(done)
+    assert {call["module"] for call in asked} == {"juju_status_info", "maas_machine_info", "juju_model"}
+    assert left(built) == set(FILES)
+
+
+def test_what_juju_left_behind_is_released_with_its_disks_erased_and_nothing_goes_before_it_is_ready(built):
+    built.answers["maas_machine_info"] = known("Deployed")
+    done, _changed, asked = built.play("teardown")
+    (release,) = [call for call in asked if call["module"] == "maas_machine_state"]
+    assert release["state"] == "released" and set(release["machines"]) == set(MACHINES.values())
+    assert (release["erase"], release["quick_erase"], release["secure_erase"], release["unlock"]) == (True, True, False, False)
+    # Here they stay Deployed: that is said, and the keys are still there.
+    assert done.returncode != 0 and "Not Ready: compute0, compute1" in told(done)
+    assert left(built) == set(FILES)
+
+
+def test_a_machine_that_maas_has_lost_is_named(built):
+    built.answers["maas_machine_info"] = known("Ready", missing=["metal1"])
+    done, _changed, _asked = built.play("teardown")
+    assert done.returncode != 0 and "MAAS knew compute1 before the model was destroyed" in told(done)
+    assert left(built) == set(FILES)
+
+
+@pytest.mark.parametrize("further", [False, True])
+def test_machines_are_taken_from_a_silent_controller_only_one_level_further(built, further):
+    built.answers["maas_machine_info"] = known("Deployed")
+    done, _changed, asked = built.play("teardown", juju_connection=..., openstack_bundle_teardown_without_juju=further)
+    assert done.returncode != 0
+    assert ("level=orchestrator" in told(done)) != further
+    assert ("maas_machine_state" in {call["module"] for call in asked}) == further
+    assert left(built) == set(FILES)
+
+
+def test_where_nothing_can_be_asked_the_keys_stay(built):
+    done, changed, asked = built.play("teardown", juju_connection=..., maas_api_key="")
+    assert done.returncode == 0, told(done)
+    assert changed == 0 and asked == [] and left(built) == set(FILES)
+    assert "nobody can tell whether the cloud is gone" in told(done)
+
+
+def test_check_mode_of_a_teardown_keeps_everything(built):
+    built.answers["maas_machine_info"] = known("Deployed")
+    done, changed, asked = built.play("teardown", arguments=["--check"])
+    assert done.returncode == 0, told(done)
+    assert changed > 0 and "maas_machine_state" not in {call["module"] for call in asked}
+    (vms,) = [call for call in asked if call["module"] == "maas_vm"]
+    assert vms["force"] is True, "in check mode they are not released yet"
+    assert left(built) == set(FILES)
+
+
+def test_losses_are_told_by_name(built, keystone):
+    tell = {"name": "Tell", "ansible.builtin.debug": {"var": "openstack_bundle_losses"}}
+    done, changed, _asked = built.play("losses", then=[tell])
+    assert done.returncode == 0, told(done)
+    assert changed == 0
+    for words in ("openstack, with 0 applications", "compute0, compute1, os-0", "vault-keys.json (once the model is gone, and not before)", "openrc"):
+        assert words in told(done), told(done)

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lab.__main__ import ask
+from lab.paths import Paths
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 OUT = ROOT / ".lab" / "out"
+BARE = ROOT / ".lab" / "state" / "bare-controller.json"
+"""What the controller was like before anything was built on it; goes with the lab."""
 TIMES: dict[str, float] = {}
 """Seconds of every run of a playbook, for the table at the end."""
 
@@ -39,8 +46,35 @@ def play(*arguments: str, **options: Any) -> tuple[subprocess.CompletedProcess, 
     return done, recap(done.stdout)
 
 
+def play_until(line: str, *arguments: str, timeout: float = 1500) -> str:
+    """Run ansible-playbook on the lab and kill it, as a power cut does, when its output has ``line``. What it had printed."""
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}
+    argv = ["ansible-playbook", "-i", str(ROOT / "inventories/lab"), *arguments]
+    printed = ""
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL,
+                          start_new_session=True) as process:  # fmt: skip
+        watchdog = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog.start()
+        for text in process.stdout:
+            printed += text
+            if line in text:
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+        watchdog.cancel()
+    return printed
+
+
 def explain(done: subprocess.CompletedProcess) -> str:
     return f"exit {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
+
+
+def on_controller(program: str) -> str:
+    """Run a program for Python on the controller, by plain ssh."""
+    ssh = ROOT / ".lab" / "ssh"
+    options = ["-i", str(ssh / "id_ed25519"), "-o", f"UserKnownHostsFile={ssh / 'known_hosts'}", "-o", "StrictHostKeyChecking=yes"]
+    done = subprocess.run(["ssh", *options, "root@198.51.100.2", "python3", "-"], input=program, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def openstack(*arguments: str, parsed: bool = True) -> Any:
@@ -57,6 +91,13 @@ def world() -> dict:
     done = run(sys.executable, "-m", "lab", "dump")
     assert done.returncode == 0, explain(done)
     return json.loads(done.stdout)
+
+
+def control(method: str, path: str, body: Any = None) -> Any:
+    """The lab's own door: faults and the clock."""
+    answer = ask(Paths(), method, path, body)
+    assert answer is not None, "the lab does not answer"
+    return answer
 
 
 def maas(method: str, path: str, **options: Any) -> Any:

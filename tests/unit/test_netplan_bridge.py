@@ -77,7 +77,21 @@ def test_check_run_again_and_back(tmp_path):
     assert module(tmp_path, state="absent", check=True)["changed"] is True
     assert module(tmp_path, state="absent")["changed"] is True
     assert file.read_text() == original
+    assert not (tmp_path / "backup").exists()
     assert module(tmp_path, state="absent")["changed"] is False
+
+
+def test_a_file_that_somebody_else_changed_is_not_brought_back(tmp_path):
+    (tmp_path / "netplan").mkdir()
+    file = tmp_path / "netplan" / "50-cloud-init.yaml"
+    file.write_text(yaml.safe_dump(BEFORE))
+    module(tmp_path, interface="eno3")
+    changed = yaml.safe_load(file.read_text())
+    changed["network"]["ethernets"]["eno2"] = {"dhcp4": False}
+    file.write_text(yaml.safe_dump(changed))
+    done = module(tmp_path, state="absent")
+    assert "cannot be taken out" in done["msg"] and "changed by somebody else" in done["msg"] and str(tmp_path / "backup" / file.name) in done["msg"]
+    assert yaml.safe_load(file.read_text()) == changed
 
 
 def test_a_refusal_is_a_sentence(tmp_path):

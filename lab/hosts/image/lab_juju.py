@@ -357,6 +357,26 @@ def cmd_kill_controller(options):
     return 0
 
 
+def cmd_destroy_controller(options):
+    """The way out that asks first: models have to be named by a flag, and a controller that does not answer is refused."""
+    need_controller(options.name)
+    confirm(options, f'This command will destroy the "{options.name}" controller.\nTo continue, enter the name of the controller to be destroyed: ')
+    try:
+        lab.ask("POST", "/juju/destroy-controller", {"name": options.name, "models": options.destroy_all_models, "force": options.force})
+    except lab.LabError as error:
+        if error.status == 409:
+            raise JujuError(
+                f'cannot destroy controller "{options.name}"\n\nThe controller has live models. If you want\nto destroy all models in the controller,\n'
+                "run this command again with the --destroy-all-models\noption."
+            ) from None
+        if error.status in (400, 404):
+            raise JujuError(f"cannot connect to API: {error.message}") from None
+        raise
+    say("Destroying controller\nWaiting for model resources to be reclaimed\nAll models reclaimed, cleaning up controller machines")
+    forget(options.name)
+    return 0
+
+
 def cmd_switch(options):
     if not options.name:
         print(need_controller(None))
@@ -555,7 +575,7 @@ def parser():
     add("show-controller", cmd_show_controller, ("names", {"nargs": "*"}), formats, ("--show-password", switch))
     add("unregister", cmd_unregister, ("name", {}), ("--no-prompt", switch), ("-y --yes", switch))
     add("kill-controller", cmd_kill_controller, ("name", {}), ("--no-prompt", switch), ("-y --yes", switch), ("-t --timeout", {}))
-    add("destroy-controller", cmd_kill_controller, ("name", {}), ("--no-prompt", switch), ("-y --yes", switch), ("--destroy-all-models", switch),
+    add("destroy-controller", cmd_destroy_controller, ("name", {}), ("--no-prompt", switch), ("-y --yes", switch), ("--destroy-all-models", switch),
         ("--destroy-storage", switch), ("--release-storage", switch), ("--force", switch), ("--no-wait", switch), ("-t --model-timeout", {}))  # fmt: skip
     add("switch", cmd_switch, ("name", optional))
     add("whoami", cmd_whoami, formats)

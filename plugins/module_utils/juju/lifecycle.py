@@ -198,11 +198,12 @@ def _gone(client, uuid, seconds, interval, clock, sleep):
 
 
 def _safe_to_force(options, client):
+    """Raised on the rung that would use force, not before: what goes gracefully needs none."""
     version = client.version
-    if options["force"] and not options["accept_machine_loss"] and _version(version) < FORCE_IS_SAFE:
+    if not options["accept_machine_loss"] and _version(version) < FORCE_IS_SAFE:
         raise JujuFault(
-            f"the controller runs Juju {version}, which deletes virtual machines from MAAS when a model is destroyed by force; "
-            "use 3.6.25 or later, or set accept_machine_loss"
+            f"model {options['name']} does not go without force, and the controller runs Juju {version}, which deletes virtual machines from MAAS when a "
+            "model is destroyed by force; use 3.6.25 or later, or set accept_machine_loss"
         )
 
 
@@ -214,7 +215,6 @@ def absent(module, client, clock=time.monotonic, sleep=time.sleep):
         return {"changed": False, "rungs": [], "waited": 0.0}
     if summary.get("is-controller") or summary.get("name") == "controller":
         raise JujuFault("this is the controller's own model: it goes with the controller only")
-    _safe_to_force(options, client)
     found = plain_model(summary)
     # A model that is on its way out already changes only when it is pushed harder.
     alive = found["life"] == "alive"
@@ -223,6 +223,8 @@ def absent(module, client, clock=time.monotonic, sleep=time.sleep):
         return {"changed": alive, "model": found, "rungs": [], "waited": 0.0, "diff": diff if alive else {"before": {}, "after": {}}}
     tried = []
     for name, parameters, share in ladder(options["destroy_storage"], options["force"]):
+        if parameters.get("force"):
+            _safe_to_force(options, client)
         asked = {"model-tag": f"model-{found['uuid']}", "destroy-storage": None, "force": None, "max-wait": None, "timeout": None, **parameters}
         if not options["destroy_storage"] and not options["force"]:
             asked["destroy-storage"] = False

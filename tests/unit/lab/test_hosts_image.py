@@ -335,3 +335,35 @@ def test_a_failed_bootstrap_is_remembered_nowhere(juju, image, monkeypatch):
     monkeypatch.setattr(image["lab_control"], "ask", lambda method, path, body=None: {} if method == "POST" else state)
     assert run(juju, "bootstrap", "maas-one", "main") == 1
     assert juju.known_controllers() == {}
+
+
+def test_a_controller_is_destroyed_with_its_models_only_when_they_are_named(juju, image, monkeypatch, capsys):
+    lab, sent = image["lab_control"], []
+    (juju.place / "juju/controllers.yaml").write_text(yaml.safe_dump({"controllers": {"main": {"api-endpoints": ["10.42.0.100:17070"]}}}))
+
+    def ask(method, path, body=None):
+        sent.append((path, body))
+        if not body["models"]:
+            raise lab.LabError(409, "the controller has live models")
+        return {}
+
+    monkeypatch.setattr(lab, "ask", ask)
+    assert run(juju, "destroy-controller", "main", "--no-prompt") == 1
+    assert "--destroy-all-models" in capsys.readouterr().err and "main" in juju.known_controllers()
+    assert run(juju, "destroy-controller", "main", "--no-prompt", "--destroy-all-models") == 0
+    assert sent[-1] == ("/juju/destroy-controller", {"name": "main", "models": True, "force": False})
+    assert juju.known_controllers() == {}
+
+
+def test_a_controller_that_is_gone_can_be_killed_and_not_destroyed(juju, image, monkeypatch, capsys):
+    lab = image["lab_control"]
+    (juju.place / "juju/controllers.yaml").write_text(yaml.safe_dump({"controllers": {"main": {"api-endpoints": ["10.42.0.100:17070"]}}}))
+
+    def ask(method, path, body=None):
+        raise lab.LabError(404, 'controller "main" not found')
+
+    monkeypatch.setattr(lab, "ask", ask)
+    assert run(juju, "destroy-controller", "main", "--no-prompt") == 1
+    assert "cannot connect to API" in capsys.readouterr().err and "main" in juju.known_controllers()
+    assert run(juju, "kill-controller", "main", "--no-prompt") == 0
+    assert juju.known_controllers() == {}

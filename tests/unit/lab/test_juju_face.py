@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import websockets
@@ -15,6 +16,8 @@ from juju.controller import Controller
 from juju.errors import JujuAPIError, JujuConnectionError, JujuError
 from juju.model import Model
 
+from lab.errors import ApiError
+from lab.faces.control import Control
 from tests.support.juju_lab import CLOUD, CREDENTIAL, JujuLab
 
 BUNDLES = Path(__file__).parents[3] / "bundles"
@@ -135,6 +138,25 @@ async def test_killed_controller_stops_listening(lab):
     await asyncio.sleep(0.2)
     with pytest.raises((JujuConnectionError, OSError)):
         await Connection.connect(endpoint=lab.endpoint, username="admin", password="x", cacert=lab.ca_cert, retries=0)
+
+
+async def test_the_command_that_destroys_a_controller_wants_its_models_named_and_waits_for_them(lab):
+    class Asked:
+        can_read_body = True
+
+        def __init__(self, **body):
+            self.body = body
+
+        async def json(self):
+            return self.body
+
+    control = Control(SimpleNamespace(world=lab.world))
+    with pytest.raises(ApiError) as refused:
+        await control.juju_destroy(Asked(name="maas-controller", models=False))
+    assert refused.value.status == 409 and lab.world.juju.controllers.all
+    async with lab.running(speed=600):
+        await asyncio.wait_for(control.juju_destroy(Asked(name="maas-controller", models=True)), 20)
+    assert not lab.world.juju.controllers.all and not lab.world.juju.models.all
 
 
 # -- machines, applications ------------------------------------------------------------------------------------------------

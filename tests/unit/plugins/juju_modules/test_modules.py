@@ -387,13 +387,22 @@ def test_the_ladder_is_climbed_only_as_far_as_needed():
 
 
 def test_force_is_refused_where_it_loses_machines():
+    link = Controller(1)
+    lifecycle.present(module(**MODEL), link)
+    link.version = "3.6.24"
+    with pytest.raises(JujuFault, match="does not go without force, and the controller runs Juju 3.6.24, which deletes virtual machines from MAAS"):
+        lifecycle.absent(module(**{**MODEL, "force": True}), link, **fake_time())
+    sent = [params["models"][0] for request, params in link.calls if request == "DestroyModels"]
+    assert link.known and len(sent) == 1 and not sent[0]["force"]
+    link.stubborn = 1
+    assert lifecycle.absent(module(**{**MODEL, "force": True, "accept_machine_loss": True}), link, **fake_time())["rungs"] == ["with its storage", "by force"]
+
+
+def test_force_that_is_not_needed_is_no_fault():
     link = Controller()
     lifecycle.present(module(**MODEL), link)
     link.version = "3.6.24"
-    with pytest.raises(JujuFault, match="deletes virtual machines from MAAS"):
-        lifecycle.absent(module(**{**MODEL, "force": True}), link)
-    assert link.known
-    assert lifecycle.absent(module(**{**MODEL, "force": True, "accept_machine_loss": True}), link)["changed"]
+    assert lifecycle.absent(module(**{**MODEL, "force": True}), link, **fake_time())["rungs"] == ["with its storage"]
 
 
 # --- charms ---
