@@ -7,7 +7,7 @@ import socket
 import ssl
 import urllib.request
 
-from tests.support.site import OUT, ROOT, explain, maas, openstack, play, world
+from tests.support.site import OUT, ROOT, explain, maas, maas_machines, openstack, play, world
 
 
 def sealed() -> list[bool]:
@@ -15,6 +15,10 @@ def sealed() -> list[bool]:
     url = json.loads((ROOT / ".lab/endpoints.json").read_text())["vault"]["url"]
     with urllib.request.urlopen(f"{url}/v1/sys/seal-status", timeout=10) as answer:
         return [json.load(answer)["sealed"]]
+
+
+def deployed() -> list[dict]:
+    return [row for row in maas_machines() if row["status_name"] == "Deployed"]
 
 
 def model() -> dict:
@@ -40,11 +44,10 @@ def test_after_a_power_cut_one_command_brings_the_cloud_back():
     done, sums = play("playbooks/recover.yml")
     assert done.returncode == 0 and sums["changed"] == 0, f"a cloud that runs is left alone\n{explain(done)}"
 
-    session, url = maas()
-    rows = [row for row in session.get(f"{url}machines/", timeout=30).json() if row["status_name"] == "Deployed"]
+    rows = deployed()
     assert len(rows) >= 14
     for row in rows:
-        session.post(f"{url}machines/{row['system_id']}/", params={"op": "power_off"}, data={"stop_mode": "hard"}, timeout=60)
+        maas("POST", f"machines/{row['system_id']}/", params={"op": "power_off"}, data={"stop_mode": "hard"})
     assert sealed() == [True] and outage()
 
     done, sums = play("playbooks/recover.yml")
@@ -53,7 +56,7 @@ def test_after_a_power_cut_one_command_brings_the_cloud_back():
     assert sealed() == [False] and not outage()
     assert (OUT / "vault-keys.json").read_bytes() == keys, "Vault is initialised once for ever"
     assert openstack("token", "issue")["id"]
-    assert {row["power_state"] for row in session.get(f"{url}machines/", timeout=30).json() if row["status_name"] == "Deployed"} == {"on"}
+    assert {row["power_state"] for row in deployed()} == {"on"}
 
 
 def test_certificates_are_reported_and_renewed_in_time():
