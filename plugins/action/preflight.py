@@ -16,7 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
 
-MINE = re.compile(r"^(stratus|postgres|maas|lxd|juju|openstack|vault|secret)_\w+$")
+MINE = re.compile(r"^(stratus|postgres|maas|lxd|juju|openstack|vault|zun|secret)_\w+$")
 MATRIX = Path(__file__).resolve().parents[2] / "bundles" / "versions.yml"
 HOST_VARIABLES = ("mac_addresses", "bmc")
 

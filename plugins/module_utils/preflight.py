@@ -57,6 +57,7 @@ FILES = {
     "juju": "50-juju.yml",
     "openstack": "60-openstack.yml",
     "vault": "60-openstack.yml",
+    "zun": "70-zun.yml",
 }
 
 
