@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
-.PHONY: help venv demo test lint unit sanity contract integration molecule molecule-down lab-up lab-status lab-down build live bench clean
+.PHONY: help venv demo test lint unit sanity contract integration molecule molecule-down lab-up lab-status lab-down build docs live bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -77,6 +77,13 @@ sanity: venv ## ansible-test sanity on the built collection
 build: venv ## the collection's tarball, into build/
 	mkdir -p build
 	ansible-galaxy collection build --force --output-path build .
+
+docs: venv ## the documentation, built strictly, into build/docs/html
+	rm -rf build/docs && mkdir -p build/docs/source/reference && chmod 755 build/docs/source/reference
+	cp -r docs/. build/docs/source
+	antsibull-docs collection --use-current --squash-hierarchy --fail-on-error --dest-dir build/docs/source/reference stratus.cloud
+	STRATUS_CHECKOUT='$(CURDIR)' sphinx-build --fail-on-warning --keep-going -q -b html build/docs/source build/docs/html
+	@echo "build/docs/html/index.html"
 
 live: venv ## the module tests on your own region or cloud: make live MAAS_URL=... MAAS_API_KEY=... and/or OS_CLOUD=...
 	MAAS_URL='$(MAAS_URL)' MAAS_API_KEY='$(MAAS_API_KEY)' OS_CLOUD='$(OS_CLOUD)' pytest tests/live -v -rs -s

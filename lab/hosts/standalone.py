@@ -91,7 +91,7 @@ def hosts(scenario: str, build: bool = True) -> list[Host]:
     names = [(nics(platform)[0].ip or "", platform["name"]) for platform in wanted]
     return [
         Host(
-            f"{scenario}-{platform['name']}", lower_dirs(platform, paths) if build else [], nics(platform), paths,
+            f"{scenario}-{platform['name']}".replace("_", "-"), lower_dirs(platform, paths) if build else [], nics(platform), paths,
             hostname=platform["name"], group=f"{GROUP}/{scenario}", aliases=[pair for pair in names if pair[1] != platform["name"]],
         )
         for platform in wanted

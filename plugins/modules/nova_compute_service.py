@@ -32,7 +32,7 @@ options:
     type: str
   forced_down:
     description:
-      - Say that the host is down without waiting for nova to notice, as evacuation needs it. Be sure that it is: servers may else run twice.
+      - Say that the host is down without waiting for nova to notice, as evacuation needs it. Be sure that it is, or servers may run twice.
       - After an evacuation V(false) is refused until nova-compute on the host was restarted and has cleaned up.
     type: bool
   force:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nova_host_probe
-short_description: Prove that compute hosts serve, with a server booted on each
+short_description: Prove that compute hosts serve, with a server booted on each or migrated among them
 version_added: "0.1.0"
 author:
   - The stratus.cloud developers (@stratus-cloud)
@@ -21,6 +21,11 @@ options:
     type: list
     elements: str
     required: true
+  migrate:
+    description:
+      - Boot one server only, on the first host, and migrate it live to the second, and so on until it is back on the first.
+    type: bool
+    default: false
   image:
     description: Name or id of an image that exists, to use in place of an empty disk.
     type: str
@@ -31,7 +36,7 @@ options:
     description: Name or id of a network that exists.
     type: str
   wait_timeout:
-    description: Seconds within which all servers must be active.
+    description: Seconds within which all servers must be active, and seconds for each migration.
     type: float
     default: 300
   wait_interval:
@@ -59,6 +64,12 @@ EXAMPLES = r"""
   stratus.cloud.nova_host_probe:
     cloud: mycloud
     hosts: [compute2, compute3]
+
+- name: Servers can move between these two, both ways
+  stratus.cloud.nova_host_probe:
+    cloud: mycloud
+    hosts: [compute0, compute1]
+    migrate: true
 """
 
 RETURN = r"""
@@ -73,6 +84,12 @@ servers:
   type: list
   elements: dict
   sample: [{"host": "compute2", "id": "6f9c0e6e-6f0e-4d5c-8a3b-0d6a4f1b2c3d", "seconds": 6.2}]
+migrations:
+  description: What came of each migration, as M(stratus.cloud.nova_live_migration) tells it.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"server": "stratus-probe", "id": "6f9c...", "from": "compute0", "to": "compute1", "state": "completed", "reason": "", "seconds": 5.1}]
 faults:
   description: For hosts that failed, what nova says.
   returned: on failure
@@ -90,6 +107,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.nova import probe
 def main():
     options = {
         "hosts": {"type": "list", "elements": "str", "required": True},
+        "migrate": {"type": "bool", "default": False},
         "image": {"type": "str"},
         "flavor": {"type": "str"},
         "network": {"type": "str"},

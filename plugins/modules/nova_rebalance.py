@@ -13,7 +13,7 @@ description:
   - The plan never asks a host for more than it has, keeps servers of (anti-)affinity groups apart and together (soft policies as
     well), leaves availability zones to themselves, and neither gives to nor takes from hosts that are disabled or down.
   - Servers that are stopped, busy or in error stay, and those whose flavor asks for more than amounts (traits, pinned CPUs, devices, aggregates).
-  - In check mode it returns the plan; RV(diff) shows the load of each host before and after.
+  - In check mode it returns the plan; the diff shows the load of each host before and after.
 author:
   - The stratus.cloud developers (@stratus-cloud)
 options:

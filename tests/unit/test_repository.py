@@ -63,6 +63,19 @@ def test_playbook_plays_are_named(path):
         assert entry.get("name"), f"a play of {path.name} has no name"
 
 
+READ_ONLY = {"init", "preflight", "report", "verify"}
+"""Playbooks that leave the cloud as it is; verify's own things are nobody else's. ``lock`` is what the others begin with."""
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda p: p.name)
+def test_a_playbook_that_writes_takes_the_lock_first(path):
+    """Phases are parts of site.yml; run alone they are one person's work on a cloud that is being built."""
+    imported = {entry.get("ansible.builtin.import_playbook") for entry in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
+    if path.stem in READ_ONLY | {"lock"} or path.name in imported:
+        pytest.skip("it is read by others, or part of site.yml")
+    assert yaml.safe_load(path.read_text())[0].get("ansible.builtin.import_playbook") == "lock.yml"
+
+
 def test_the_product_does_not_know_the_lab():
     for path in [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "roles").rglob("*.yml")]:
         assert not re.search(r"^\s*(from|import) lab\b|\.lab/", path.read_text(), re.M), path

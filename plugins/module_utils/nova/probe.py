@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The stratus.cloud developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A server on each of some hosts, to prove that they serve. What it needs is made for it, and taken away again with it.
+"""A server on each of some hosts, or one that migrates from host to host, to prove that they serve. What it needs goes again with it.
 
 Everything is named ``stratus-probe``, so that what a run left that was killed is found and taken away by the next.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.stratus.cloud.plugins.module_utils.nova import cloud
+from ansible_collections.stratus.cloud.plugins.module_utils.nova import cloud, migrations
 from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault, Refused, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import ABSENT, DONE, FAILED, PENDING, Waiter, WaitError
 
@@ -104,14 +104,18 @@ def hosts_of(client, wanted):
 def work(module, client, clock=time.monotonic, sleep=time.sleep):
     options = module.params
     hosts = hosts_of(client, options["hosts"])
-    answer = {"changed": False, "hosts": hosts, "servers": [], "waited": 0.0}
+    answer = {"changed": False, "hosts": hosts, "servers": [], "migrations": [], "waited": 0.0}
+    if options["migrate"] and len(set(hosts)) < 2:
+        raise NovaFault(f"A server cannot move among {', '.join(hosts) or 'no hosts'}: two that are different are needed")
     if module.check_mode:
         return answer
     things = Things(client)
     times = {"clock": clock, "sleep": sleep}
     clear(things, **times)
     try:
-        answer["servers"], answer["waited"] = boot(things, hosts, options, **times)
+        answer["servers"], answer["waited"] = boot(things, hosts[:1] if options["migrate"] else hosts, options, **times)
+        if options["migrate"]:
+            answer["migrations"] = go_round(client, answer["servers"][0]["id"], hosts, options, **times)
     finally:
         clear(things, **times)
     return answer
@@ -145,6 +149,18 @@ def boot(things, hosts, options, clock, sleep):
         said = "; ".join(f"{host}: {words}" for host, words in told.items())
         raise NovaFault(f"A server does not come up where it should: {said}. Look at nova-compute there, and at nova's scheduler", faults=told) from None
     return [{"host": host, "id": identity, "seconds": seconds[host]} for identity, host in booted.items()], round(outcome.waited, 1)
+
+
+def go_round(client, server, hosts, options, clock, sleep):
+    """The reports of its migrations from the first host to each of the others and back; NovaFault tells which failed and why."""
+    done = []
+    for source, target in zip(hosts, [*hosts[1:], hosts[0]], strict=True):
+        moves = migrations.Moves(client, [migrations.job(server, NAME, source, target)], wait_timeout=options["wait_timeout"], clock=clock)
+        try:
+            done += migrations.carry_out(moves, options, clock, sleep)["migrations"]
+        except NovaFault as error:
+            raise NovaFault(f"The probe's server does not move from {source} to {target}: {error}", migrations=done + error.result["migrations"]) from None
+    return done
 
 
 def state(server, host, faults):

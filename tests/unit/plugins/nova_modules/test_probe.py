@@ -57,7 +57,7 @@ class Api:
 
 
 CLEAN = {"flavors": ["m1.tiny"]}
-DEFAULTS = {"image": None, "flavor": None, "network": None, "wait_timeout": 60, "wait_interval": 2}
+DEFAULTS = {"migrate": False, "image": None, "flavor": None, "network": None, "wait_timeout": 60, "wait_interval": 2}
 
 
 def prove(api, *hosts, check=False, **options):
@@ -133,3 +133,57 @@ def test_the_image_is_one_that_nobody_has_to_fetch():
     api.ask = heard
     prove(api, "c0")
     assert sizes == [1 << 20]
+
+
+class Moving(Api):
+    """Where servers migrate, in five seconds. ``words[host]``: why none arrives there."""
+
+    def __init__(self, *hosts, **words):
+        super().__init__(*hosts)
+        self.records, self.words, self.moves, self.retry_for = [], words, [], 60.0
+
+    def now(self):
+        return 1_700_000_000 + self.time.now
+
+    def live_migrate(self, server, host, block_migration):
+        source = self.things["servers"][server]["host"]
+        self.moves.append((source, host))
+        self.records.append({"id": len(self.moves), "instance_uuid": server, "status": "running", "dest_compute": host, "ends": self.time.now + 5})
+        return f"req-{host}"
+
+    def migrations(self, **_filters):
+        for record in self.records:
+            if record["status"] == "running" and self.time.now >= record["ends"]:
+                record["status"] = "failed" if record["dest_compute"] in self.words else "completed"
+                if record["status"] == "completed":
+                    self.things["servers"][record["instance_uuid"]]["host"] = record["dest_compute"]
+        return self.records
+
+    def action(self, server, request):
+        return {"events": [{"result": "Error", "details": self.words[request.removeprefix("req-")]}]}
+
+
+def test_one_server_goes_round_all_hosts_and_back():
+    api = Moving("c0", "c1", "c2")
+    found = prove(api, "c0", "c1", "c2", migrate=True)
+    assert api.moves == [("c0", "c1"), ("c1", "c2"), ("c2", "c0")]
+    assert [(one["from"], one["to"], one["state"]) for one in found["migrations"]] == [(*pair, "completed") for pair in api.moves]
+    assert all(5 <= one["seconds"] < 10 for one in found["migrations"])
+    assert api.sent.count(("POST", "servers")) == 1
+    assert not found["changed"]
+    assert api.left() == CLEAN
+
+
+def test_a_migration_that_fails_is_named_with_novas_words_and_nothing_stays():
+    api = Moving("c0", "c1", c0="Unable to access credentials")
+    with pytest.raises(NovaFault, match="does not move from c1 to c0: .*Unable to access credentials") as caught:
+        prove(api, "c0", "c1", migrate=True)
+    assert [one["state"] for one in caught.value.result["migrations"]] == ["completed", "failed"]
+    assert api.left() == CLEAN
+
+
+def test_one_host_is_too_few_to_migrate():
+    api = Moving("c0")
+    with pytest.raises(NovaFault, match="two that are different"):
+        prove(api, "c0", migrate=True, check=True)
+    assert api.sent == api.moves == []

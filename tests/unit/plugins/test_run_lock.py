@@ -1,0 +1,126 @@
+"""run_lock: one run at a time, whoever ended how. The last tests run real playbooks against this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
+
+ROOT = Path(__file__).resolve().parents[3]
+ME = {"user": "a", "control": "here", "boot": "b1", "pid": 10, "started": 100, "what": "site.yml", "since": "now"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, "mine"),
+        ({"pid": 11}, "alive"),
+        ({"pid": 11, "started": 99}, "stale"),
+        ({"pid": 12}, "stale"),
+        ({"boot": "b0"}, "stale"),
+        ({"control": "there"}, "elsewhere"),
+        ({"user": "b", "what": "teardown.yml"}, "mine"),
+    ],
+)
+def test_verdict(change, expected):
+    assert run_lock.verdict({**ME, **change}, ME, started={10: 100, 11: 100}.get) == expected
+
+
+def test_started_of_knows_this_process_and_no_other():
+    assert run_lock.started_of(os.getpid()) > 0
+    assert run_lock.started_of(2**22 + 1) is None
+    zombie = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    assert run_lock.started_of(zombie.pid) is None
+    zombie.wait()
+
+
+def test_of_many_that_come_together_one_gets_it(tmp_path):
+    path = str(tmp_path / "lock")
+    everyone = [{**ME, "pid": number} for number in range(40)]
+    with ThreadPoolExecutor(20) as pool:
+        holders = list(pool.map(lambda me: run_lock.take(path, me), everyone))
+    assert len({holder["pid"] for holder in holders}) == 1
+    assert run_lock.read(path) == holders[0]
+
+
+def test_only_the_named_holder_is_replaced(tmp_path):
+    path = str(tmp_path / "lock")
+    first, second, third = ({**ME, "pid": number} for number in (1, 2, 3))
+    run_lock.take(path, first)
+    assert run_lock.take(path, third, instead_of=second) == first
+    assert run_lock.take(path, second, instead_of=first) == second
+    assert run_lock.take(path, third, instead_of=first) == second
+
+
+def test_check_mode_leaves_no_file(tmp_path):
+    assert run_lock.take(str(tmp_path / "lock"), ME, write=False) == ME
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_lock_is_somebody_elses(tmp_path):
+    (tmp_path / "lock").write_text("{")
+    assert run_lock.verdict(run_lock.take(str(tmp_path / "lock"), ME), ME) == "elsewhere"
+
+
+def start(tmp_path: Path, *arguments: str, seconds: int = 0) -> subprocess.Popen:
+    playbook, lock = tmp_path / "site.yml", str(tmp_path / "lock")
+    playbook.write_text(
+        json.dumps(
+            [
+                {
+                    "hosts": "localhost", "connection": "local", "gather_facts": False, "name": "Locked",
+                    "vars": {"ansible_python_interpreter": sys.executable},
+                    "tasks": [
+                        {"name": "Lock", "stratus.cloud.run_lock": {"path": lock, "force": "{{ force | default(false) }}"}},
+                        {"name": "Lock again", "stratus.cloud.run_lock": {"path": lock}},
+                        {"name": "Work", "ansible.builtin.wait_for": {"timeout": seconds}, "when": bool(seconds)},
+                    ],
+                }
+            ]
+        )
+    )  # fmt: skip
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOLOR": "1"}
+    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(playbook), *arguments]
+    return subprocess.Popen(argv, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+
+def test_the_second_run_names_the_first_and_a_killed_one_is_taken_over(tmp_path):
+    first = start(tmp_path, seconds=300)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "lock").exists():
+        assert time.monotonic() < deadline and first.poll() is None
+        time.sleep(0.1)
+    try:
+        looked = start(tmp_path, "--check")
+        second = start(tmp_path)
+        said = looked.communicate(timeout=120)[0]
+        assert looked.returncode == 0, said
+        assert f"process {first.pid}" in said
+        said = second.communicate(timeout=120)[0]
+        assert second.returncode != 0
+        assert "Another run is at work on this cloud: site.yml by" in said and f"process {first.pid}" in said, said
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    third = start(tmp_path)
+    said = third.communicate(timeout=120)[0]
+    assert third.returncode == 0, said
+    assert "changed=0" in said
+    held = json.loads((tmp_path / "lock").read_text())
+    assert held["pid"] == third.pid
+
+    (tmp_path / "lock").write_text(json.dumps({**held, "control": "elsewhere.example"}))
+    refused = start(tmp_path)
+    assert "stratus_lock_force" in refused.communicate(timeout=120)[0]
+    forced = start(tmp_path, "-e", "force=true")
+    said = forced.communicate(timeout=120)[0]
+    assert forced.returncode == 0, said
