@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "roles").glob("*/README.md"), ROOT / "inventories/example/README.md"])
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.M))
-ON_THE_LAB = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+RUN = "".join(path.read_text() for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "molecule").rglob("*.yml")])
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.M | re.S)
 
 
@@ -39,7 +39,7 @@ def test_command(page, command):
         f"{word}.yml" for word in re.findall(r"ansible-playbook .*\bstratus\.cloud\.([\w-]+)", command)
     ]:
         assert (ROOT / "playbooks" / playbook).is_file(), f"no such playbook: {playbook}"
-        assert f"playbooks/{playbook}" in ON_THE_LAB, f"no test runs {playbook}"
+        assert f"playbooks/{playbook}" in RUN, f"no test runs {playbook}"
     for path in re.findall(r"(?<![\w/.-])((?:inventories|roles|extensions|bundles|profiles|docs)/[\w./-]+)", command):
         if not path.startswith("inventories/mine"):
             assert (ROOT / path).exists(), f"no such path: {path}"
