@@ -185,8 +185,8 @@ def tell(place: Path, about: dict[str, Any], code: int) -> int:
     if times:
         say("\nPredicted, by the lab's times of a rack like the thesis' (Ansible's own work, some minutes, comes on top):")
         for phase, seconds in times.items():
-            say(f"  {phase:<13} {clock(seconds):>8}")
-        say(f"  {'total':<13} {clock(sum(times.values())):>8}")
+            say(f"  {phase:<13} {clock(seconds) if seconds >= 1 else 'meanwhile':>9}")
+        say(f"  {'total':<13} {clock(sum(times.values())):>9}")
     result = {"problems": problems, "open": about["open"], "phases": times, "total": sum(times.values()), "complete": "cloud" in times}
     if problems:
         say(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}: correct them and rehearse again.")

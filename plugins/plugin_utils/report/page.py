@@ -289,7 +289,7 @@ def topology(run):
     virtual = [machine for machine in machines.values() if machine.get("power_type") == "lxd"]
     groups = []
     for title, note, some in (("Bare metal", None, metal), ("Virtual machines", f"on the controller, at {site.get('lxd_bridge') or 'its bridge'}", virtual)):
-        cards = [_machine(machine, by_host.get(machine["hostname"]), model) for machine in sorted(some, key=lambda m: _natural(m["hostname"]))]
+        cards = [_machine(machine, by_host.get(machine["hostname"]), model) for machine in sorted(some, key=lambda m: timeline.natural(m["hostname"]))]
         if cards:
             groups += [el("h3", title, el("small", note) if note else None, class_="hung"), el("div", *cards, class_="rack")]
     return section(
@@ -300,12 +300,6 @@ def topology(run):
         id="topology",
         class_="topology",
     )
-
-
-def _natural(name):
-    """compute2 before compute10."""
-    head = name.rstrip("0123456789")
-    return (head, int(name[len(head) :] or -1))
 
 
 def _network(site):

@@ -80,6 +80,13 @@ def lifeline(states, end):
     return segments
 
 
+def natural(name):
+    """compute2 before compute10."""
+    head = name.rstrip("0123456789")
+    digits = name[len(head) :]
+    return head, int(digits) if digits.isascii() and digits else -1
+
+
 def rows(run):
     """{kind: [Row]}: job, image, machine, application; those that were ready first come first."""
     end = run["seconds"]
@@ -94,7 +101,7 @@ def rows(run):
         for name, states in things.items():
             found.setdefault(kind, []).append(Row(kind, name, lifeline(states, end)))
     for kind in found:
-        found[kind].sort(key=lambda row: (row.ready is None, row.ready or row.began, row.name))
+        found[kind].sort(key=lambda row: (row.ready is None, row.ready or row.began, natural(row.name)))
     return found
 
 
