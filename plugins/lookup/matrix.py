@@ -4,12 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import yaml
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
 DOCUMENTATION = r"""
 name: matrix
 short_description: A section of the collection's version matrix
@@ -38,6 +32,12 @@ _raw:
   type: list
   elements: raw
 """
+
+from pathlib import Path
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
 
 MATRIX = Path(__file__).resolve().parents[2] / "bundles" / "versions.yml"
 

@@ -11,7 +11,7 @@ import os
 
 
 def mysql_native(password: str) -> str:
-    """As mysql_native_password keeps it: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_authentication_methods_native_password_authentication.html"""
+    """As mysql_native_password keeps it, says MySQL's "Native Authentication" (page_protocol_connection_phase_authentication_methods)."""
     inner = hashlib.sha1(password.encode()).digest()
     return "*" + hashlib.sha1(inner).hexdigest().upper()
 

@@ -212,7 +212,7 @@ def path_section(run):
             shown = ", ".join(dict.fromkeys(map(plain, piece["tasks"][:3])))
             what = join([el("b", f"{piece['phase']}: "), shown, f" and {len(piece['tasks']) - 3} more" if len(piece["tasks"]) > 3 else ""])
         else:
-            what = join([el("b", f"{piece['kind']} {piece['name']}"), f", waited for by “{plain(piece['wait'])}”"])
+            what = join([el("b", f"{piece['kind']} {piece['name']}"), f", waited for by \u201c{plain(piece['wait'])}\u201d"])
         share = el("span", el("i", style=f"width:{100 * piece['seconds'] / end:.1f}%"), class_="share")
         rows.append([short(piece["began"]), what, (short(piece["seconds"]), "number"), share])
     return section(
