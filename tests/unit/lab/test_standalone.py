@@ -12,17 +12,17 @@ from lab.paths import CHECKOUT
 SCENARIOS = sorted(file.parent.name for file in CHECKOUT.glob("molecule/*/molecule.yml"))
 
 
-def test_addresses_are_inside_the_networks_and_nobody_elses():
+def test_addresses_are_nobody_elses_and_the_first_one_is_reached_from_this_machine():
     taken = {address.split("/")[0]: "this machine" for address in network.MOLECULE.addresses.values()}
     for scenario in SCENARIOS:
         for platform in standalone.platforms(scenario):
-            for nic in standalone.nics(platform):
-                if nic.address is None:
-                    continue
-                bridge = ipaddress.ip_interface(network.MOLECULE.addresses[nic.bridge])
-                assert ipaddress.ip_interface(nic.address).network == bridge.network, f"{scenario}: {nic.address}"
-                assert nic.ip not in taken, f"{scenario}: {nic.ip} belongs to {taken.get(nic.ip or '')}"
-                taken[nic.ip] = scenario
+            nics = standalone.nics(platform)
+            bridge = ipaddress.ip_interface(network.MOLECULE.addresses[nics[0].bridge])
+            assert ipaddress.ip_interface(nics[0].address).network == bridge.network, f"{scenario}: {nics[0].address}"
+            for nic in nics:
+                if nic.ip:
+                    assert nic.ip not in taken, f"{scenario}: {nic.ip} belongs to {taken.get(nic.ip)}"
+                    taken[nic.ip] = scenario
 
 
 def test_the_lab_and_molecule_may_be_up_at_once():
