@@ -3,7 +3,8 @@
 
 """How a host was before it was changed, as plain data.
 
-The record: ``packages``, ``snaps``, ``users``, ``groups`` and ``directories`` are lists of what came; ``kept`` is {section: {name: value before}};
+The record: ``packages``, ``snaps``, ``users``, ``groups``, ``subuids``, ``subgids`` and ``directories`` are lists of what came;
+``kept`` is {section: {name: value before}};
 ``installing`` is what was there when an installation began, until its end is noted.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-INVENTORIES = ("packages", "snaps", "users", "groups")
+INVENTORIES = ("packages", "snaps", "users", "groups", "subuids", "subgids")
 INSTALLED = "installed"
 
 
@@ -43,7 +44,7 @@ def end(record, now):
         return record
     result = {name: value for name, value in record.items() if name != "installing"}
     for kind in INVENTORIES:
-        came = (set(record.get(kind, [])) | set(now[kind]) - set(record["installing"][kind])) & set(now[kind])
+        came = (set(record.get(kind, [])) | set(now[kind]) - set(record["installing"].get(kind, now[kind]))) & set(now[kind])
         result[kind] = sorted(came)
     return result
 

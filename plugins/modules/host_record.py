@@ -25,7 +25,7 @@ options:
   state:
     description:
       - V(present) notes what O(keep) and O(directories) say, and returns the record.
-      - V(installing) also notes which packages, snaps, users and groups there are, unless all of O(packages) and O(snaps) are installed.
+      - V(installing) also notes which packages, snaps, users, groups and subordinate ids there are, unless all of O(packages) and O(snaps) are installed.
       - V(installed) notes which have come since then.
       - V(absent) removes the record.
     type: str
@@ -98,7 +98,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils import host_record a
 
 QUERY = ["dpkg-query", "-W", "-f=${binary:Package} ${db:Status-Status}\n"]
 SNAPS = "/snap/*/current"
-PARTS = {"packages": [], "snaps": [], "users": [], "groups": [], "directories": [], "kept": {}}
+PARTS = {"packages": [], "snaps": [], "users": [], "groups": [], "subuids": [], "subgids": [], "directories": [], "kept": {}}
 
 
 def read(path):
@@ -133,6 +133,12 @@ def inventory(module):
     for kind, database in (("users", "/etc/passwd"), ("groups", "/etc/group")):
         with open(database, encoding="utf-8") as stream:
             found[kind] = records.names(stream.read())
+    for kind, database in (("subuids", "/etc/subuid"), ("subgids", "/etc/subgid")):
+        if os.path.exists(database):
+            with open(database, encoding="utf-8") as stream:
+                found[kind] = sorted(stream.read().split())
+        else:
+            found[kind] = []
     return found
 
 

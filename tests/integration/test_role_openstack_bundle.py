@@ -396,5 +396,11 @@ def test_losses_are_told_by_name(built, keystone):
     done, changed, _asked = built.play("losses", then=[tell])
     assert done.returncode == 0, told(done)
     assert changed == 0
-    for words in ("openstack, with 0 applications", "compute0, compute1, os-0", "Virtual machines", "vault-keys.json (once the model is gone, and not before)", "openrc"):
+    for words in (
+        "openstack, with 0 applications",
+        "compute0, compute1, os-0",
+        "Virtual machines",
+        "vault-keys.json (once the model is gone, and not before)",
+        "openrc",
+    ):
         assert words in told(done), told(done)

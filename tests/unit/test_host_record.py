@@ -9,9 +9,23 @@ from ansible_collections.stratus.cloud.plugins.module_utils import host_record a
 
 from tests.support.run_module import run_module
 
-HERE = {"packages": ["bash", "dpkg"], "snaps": [], "users": ["root"], "groups": ["root"]}
-MORE = {"packages": ["bash", "dpkg", "libpq5:amd64", "postgresql"], "snaps": ["core22", "maas"], "users": ["postgres", "root"], "groups": ["postgres", "root"]}
-CAME = {"packages": ["libpq5:amd64", "postgresql"], "snaps": ["core22", "maas"], "users": ["postgres"], "groups": ["postgres"]}
+HERE = {"packages": ["bash", "dpkg"], "snaps": [], "users": ["root"], "groups": ["root"], "subuids": [], "subgids": []}
+MORE = {
+    "packages": ["bash", "dpkg", "libpq5:amd64", "postgresql"],
+    "snaps": ["core22", "maas"],
+    "users": ["postgres", "root"],
+    "groups": ["postgres", "root"],
+    "subuids": ["root:1:2"],
+    "subgids": [],
+}
+CAME = {
+    "packages": ["libpq5:amd64", "postgresql"],
+    "snaps": ["core22", "maas"],
+    "users": ["postgres"],
+    "groups": ["postgres"],
+    "subuids": ["root:1:2"],
+    "subgids": [],
+}
 
 
 def test_installed_packages_are_told_from_their_remains():
