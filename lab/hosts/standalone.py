@@ -28,6 +28,8 @@ from lab.paths import CHECKOUT, Paths
 
 GROUP = f"{cgroup.LAB}-molecule"
 ROOT = Paths().lab / "molecule"
+# Held while hosts or networks come or go. Not in ROOT, which goes with the last scenario.
+LOCK = Paths().lab / ".molecule.lock"
 
 
 def say(text: str) -> None:
@@ -91,6 +93,7 @@ def hosts(scenario: str, build: bool = True) -> list[Host]:
     names = [(nics(platform)[0].ip or "", platform["name"]) for platform in wanted]
     return [
         Host(
+            # An underscore is no part of a machine's name.
             f"{scenario}-{platform['name']}".replace("_", "-"), lower_dirs(platform, paths) if build else [], nics(platform), paths,
             hostname=platform["name"], group=f"{GROUP}/{scenario}", aliases=[pair for pair in names if pair[1] != platform["name"]],
         )
@@ -118,12 +121,13 @@ def up(scenario: str) -> None:
         sweep()
     if problem := network.conflict(plan=MOLECULE):
         raise Stop(problem)
-    paths = places(scenario).make()
+    paths = places(scenario)
     # The lab's own lock: it builds the same trees.
     with locked(Paths().lab / ".lock"):
         wanted = hosts(scenario)
-    controller.make_key(paths)
-    with locked(ROOT / ".lock"):
+    with locked(LOCK):
+        paths.make()
+        controller.make_key(paths)
         network.up(ROOT, paths.forward, MOLECULE)
         for host, platform in zip(wanted, platforms(scenario), strict=True):
             host.prepare([paths.key.with_suffix(".pub").read_text()])
@@ -136,7 +140,7 @@ def up(scenario: str) -> None:
 
 def down(scenario: str) -> None:
     """Kill the scenario's hosts and throw away what they wrote; the networks go with the last one."""
-    with locked(ROOT / ".lock"):
+    with locked(LOCK):
         cgroup.Group(f"{GROUP}/{scenario}").kill()
         if (ROOT / scenario).exists():
             for host in hosts(scenario, build=False):
@@ -163,26 +167,36 @@ def left() -> list[str]:
     return found + ([str(ROOT)] if ROOT.exists() else [])
 
 
+def take_away(scenarios: list[str]) -> None:
+    """Take these scenarios down, or all, and prove that nothing is left unless another one is up."""
+    for scenario in scenarios:
+        down(scenario)
+    if not scenarios:
+        with locked(LOCK):
+            sweep()
+    elif others := sorted(place.parent.name for place in ROOT.glob("*/hosts")):
+        say(f"Other scenarios are still up: {', '.join(others)}.")
+        return
+    if found := left():
+        raise Stop("Left behind:\n" + "\n".join(f"  {what}" for what in found))
+    say("No molecule host is left. Checked: no control group, bridge, interface, mount or nft table of them.")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lab.hosts.standalone", description="Hosts without a lab, for molecule's scenarios.")
     parser.add_argument("command", choices=["up", "down"])
-    parser.add_argument("scenario", nargs="?", help="a directory of molecule/; down without one: all of them")
+    parser.add_argument("scenarios", nargs="*", help="directories of molecule/; down without any: whatever is there")
     options = parser.parse_args()
     try:
         if os.geteuid() != 0:
             raise Stop("Molecule's hosts are made on this machine and need root.")
-        if options.command == "up" and options.scenario:
-            up(options.scenario)
-            print(json.dumps(instances(options.scenario)))
-        elif options.command == "down" and options.scenario:
-            down(options.scenario)
-        elif options.command == "down":
-            sweep()
-            if found := left():
-                raise Stop("Left behind:\n" + "\n".join(f"  {what}" for what in found))
-            say("No molecule host is left. Checked: no control group, bridge, interface, mount or nft table of them.")
+        if options.command == "down":
+            take_away(options.scenarios)
+        elif len(options.scenarios) == 1:
+            up(options.scenarios[0])
+            print(json.dumps(instances(options.scenarios[0])))
         else:
-            parser.error("up needs a scenario")
+            parser.error("up needs one scenario")
     except (Stop, network.NetworkError, tree.TreeError, HostError) as error:
         say(str(error))
         return 1
