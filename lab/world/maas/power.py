@@ -152,11 +152,14 @@ class Power(Part):
         if machine is None:
             return
         rack = self.rack_of(machine)
+        changed = machine["powered"] != state
         if rack:
             self._flip(machine, rack, state)
+        elif changed:
+            # A virtual machine has no place in the rack; what runs on it comes and goes with it all the same.
+            self.maas.world.juju.machines.power(machine["hostname"], state)
         machine["powered"] = state
-        if machine["power_state"] != state:
-            machine["power_state"] = state
+        machine["power_state"] = state
         self.engine.touch()
 
     def _flip(self, machine: Row, rack: str, state: str) -> None:
