@@ -12,6 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
+.PHONY: e2e
 .PHONY: help venv demo test lint unit sanity contract integration molecule molecule-down lab-up lab-status lab-down build docs live bench clean
 
 help: ## list the targets
@@ -70,6 +71,9 @@ molecule: lab-check venv ## the host roles on real hosts (one scenario: make mol
 
 molecule-down: venv ## take away molecule's hosts that a run left behind, and prove that nothing is left
 	@python -m lab.hosts.standalone down
+
+e2e: lab-check venv ## all of the end-to-end tests on one lab with hosts (half an hour)
+	pytest tests/e2e -v
 
 sanity: venv ## ansible-test sanity on the built collection
 	tests/sanity
