@@ -303,6 +303,25 @@ def test_deploy_and_release(site: Site) -> None:
     assert told[1:] == ["released compute0 10.42.0.100"]
 
 
+def test_a_machine_that_is_only_held_is_erased_as_well(site: Site) -> None:
+    machine = site.ready("compute0")
+    site.maas.allocate(ADMIN, system_id=machine["system_id"])
+    site.maas.lifecycle.release(machine, Fields(erase="true", quick_erase="true"), ADMIN)
+    site.advance(5)
+    assert machine["status"] == states.DISK_ERASING
+    assert site.maas.bmc_state("compute0") == "on"
+    site.advance(150)
+    assert machine["status"] == states.READY
+    assert site.maas.bmc_state("compute0") == "off"
+
+
+def test_a_commissioning_is_seen_to_boot_from_the_network(site: Site) -> None:
+    machine = site.ready("compute0")
+    seen = [row["type"] for row in site.maas.events.rows if row["node"] == machine["system_id"]]
+    boot = [kind for kind in seen if kind in ("Commissioning", "Performing PXE boot", "Loading ephemeral", "Gathering information")]
+    assert boot == ["Commissioning", "Performing PXE boot", "Loading ephemeral", "Gathering information"]
+
+
 def test_a_bridge_without_link_keeps_a_machine_from_deploying(site: Site) -> None:
     machine = site.ready("compute0")
     nic = machine["interfaces"][0]
