@@ -58,13 +58,13 @@ lint: venv ## ruff, yamllint, ansible-lint (production profile)
 	ansible-lint --offline
 
 unit: venv ## unit tests
-	pytest tests/unit
+	pytest tests/unit --timeout 120
 
 contract: venv ## replay the recordings of a real region against the lab's
-	pytest tests/contract
+	pytest tests/contract --timeout 120
 
 integration: venv ## modules against the lab's faces on loopback
-	pytest tests/integration
+	pytest tests/integration --timeout 600
 
 molecule: lab-check venv ## the host roles on real hosts (one scenario: make molecule SCENARIO=postgres)
 	@molecule/run $(SCENARIO)

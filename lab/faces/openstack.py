@@ -100,8 +100,8 @@ class Proxy:
 class Plan:
     """What should be, worked out from the models."""
 
-    proxies: dict[tuple[str, int], tuple[int, str, str]] = field(default_factory=dict)
-    """(address, port): (port of the service, hostname, model)."""
+    proxies: dict[tuple[str, int], tuple[int, str, str, int]] = field(default_factory=dict)
+    """(address, port): (port of the service, hostname, model, generation of the unit's certificate)."""
     endpoints: dict[tuple[str, str], str] = field(default_factory=dict)
     computes: dict[str, str] = field(default_factory=dict)
     """hostname: running, disabled (running, but gets no new servers), stopped."""
@@ -245,7 +245,7 @@ class OpenStackFace:
                 plan.authority = authority["chain"]
                 for interface in ("public", "admin"):
                     port = catalog.get(interface, catalog["public"])
-                    plan.proxies.setdefault((unit["address"], port), (catalog["port"], unit["hostname"] or "", uuid))
+                    plan.proxies.setdefault((unit["address"], port), (catalog["port"], unit["hostname"] or "", uuid, unit["certificate"]))
                     plan.endpoints.setdefault((catalog["type"], interface), f"https://{unit['address']}:{port}{catalog['path']}")
         if shown != self.state["shown"]:
             self.state["shown"] = shown
@@ -271,8 +271,9 @@ class OpenStackFace:
         for key in [key for key in self._proxies if key not in plan.proxies]:
             await self._close(key)
         certificates: dict[tuple[str, str], ssl.SSLContext] = {}
-        for key, (target, hostname, model) in plan.proxies.items():
-            wanted = (target, hostname, model, plan.authority)
+        for key, row in plan.proxies.items():
+            target, hostname, model, _generation = row
+            wanted = (*row, plan.authority)
             if key in self._proxies and self._proxies[key][1] == wanted:
                 continue
             if key in self._proxies:

@@ -25,6 +25,11 @@ class Step:
     remote: str = ""
 
 
+def renewed(unit: dict[str, Any], endpoint: str) -> int:
+    """Which generation of the endpoint's data the unit has; 0 while it has none."""
+    return max((int(step.split("@")[1]) for step in unit["done"] if step.startswith(f"changed:{endpoint}:")), default=0)
+
+
 class View:
     """One unit as its charm sees it."""
 
@@ -70,7 +75,7 @@ class View:
 
     def generation(self, endpoint: str) -> int:
         """How often the endpoint's data was renewed."""
-        return max((int(step.split("@")[1]) for step in self.done if step.startswith(f"changed:{endpoint}:")), default=0)
+        return renewed(self.unit, endpoint)
 
     def peers(self) -> list[View]:
         return [View(self.juju, self.model, u) for u in self.juju.applications.units(self.model, self.app["name"]) if u["life"] == "alive"]
@@ -111,6 +116,7 @@ class Units:
             "workload": unit["workload"]["status"],
             "message": unit["workload"]["message"],
             "agent": unit["agent"]["status"],
+            "certificate": renewed(unit, "certificates"),
         }
 
     # -- the round --------------------------------------------------------------------------------------------------------

@@ -150,6 +150,7 @@ async def test_the_command_that_destroys_a_controller_wants_its_models_named_and
         async def json(self):
             return self.body
 
+    lab.model()
     control = Control(SimpleNamespace(world=lab.world))
     with pytest.raises(ApiError) as refused:
         await control.juju_destroy(Asked(name="maas-controller", models=False))

@@ -40,7 +40,7 @@ class Cloud:
 
     def unit(self, name: str, charm: str, workload: str = "active", message: str = "Unit is ready", **more):
         found = {"name": name, "charm": charm, "workload": workload, "message": message, "life": "alive", "leader": name.endswith("/0"), "hostname": None,
-                 "address": "10.42.0.120", **more}  # fmt: skip
+                 "address": "10.42.0.120", "certificate": 1, **more}  # fmt: skip
         self.units[name] = found
         self.juju.state["models"][MODEL]["units"].setdefault(name, {"state": {}})
 
@@ -70,6 +70,14 @@ def test_an_active_unit_is_shown_at_its_address(cloud):
     assert plan.endpoints[("identity", "public")] == "https://10.42.0.120:5000/v3"
     assert plan.endpoints[("identity", "admin")] == "https://10.42.0.120:35357/v3"
     assert plan.endpoints[("compute", "public")] == plan.endpoints[("compute", "admin")] == "https://10.42.0.121:8774/v2.1"
+
+
+def test_a_unit_that_took_a_new_certificate_is_shown_anew(cloud):
+    cloud.unit("keystone/0", "keystone")
+    before = cloud.face.plan().proxies
+    cloud.unit("keystone/0", "keystone", certificate=2)
+    after = cloud.face.plan().proxies
+    assert set(before) == set(after) and all(before[key] != after[key] for key in before)
 
 
 def test_of_several_units_the_leader_is_in_the_catalog_and_all_listen(cloud):

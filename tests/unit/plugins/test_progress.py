@@ -167,7 +167,7 @@ def on_a_terminal(argv, environment):
 
 def test_the_last_line_of_a_terminal_is_the_status_and_is_given_back(site):
     job = [
-        {"name": "Start", "ansible.builtin.command": "sleep 3", "async": 30, "poll": 0, "register": "started"},
+        {"name": "Start", "ansible.builtin.command": "sleep 8", "async": 30, "poll": 0, "register": "started"},
         {"name": "Wait", "stratus.cloud.job_wait": {"jid": "{{ started.ansible_job_id }}", "name": "The sleeper", "wait_timeout": 30}},
     ]
     written = site(job, runner=on_a_terminal)
