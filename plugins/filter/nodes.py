@@ -8,9 +8,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.stratus.cloud.plugins.module_utils import nodes
 
 
-def node_names(wanted, groups):
+def node_names(wanted, groups, hostvars=None):
     try:
-        return nodes.names(wanted, groups)
+        return nodes.names(wanted, groups, hostvars)
     except nodes.NodeError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -8,6 +8,7 @@ Pure functions over the inventory's variables, what MAAS says of machines (maas_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 # The note that add-node leaves with a machine of the model when it has proven to serve.
@@ -15,6 +16,7 @@ SERVES = "stratus-node"
 # The note of juju_bundle: the machine stands for one of the bundle's.
 OF_BUNDLE = "stratus-bundle-machine"
 PLACEHOLDER = "CHANGE-ME"
+MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 # Statuses of MAAS from which a machine that belongs to nobody comes to Ready by itself or by commissioning.
 FREE = frozenset(("New", "Commissioning", "Testing", "Failed commissioning", "Failed testing", "Ready", "Releasing", "Disk erasing"))
 
@@ -26,8 +28,12 @@ class NodeError(Exception):
 # -- which ------------------------------------------------------------------------------------------------------------
 
 
-def names(wanted, groups):
-    """Host names for what an operator wrote: names and groups of the inventory, as a list or with commas; each once, in order."""
+def names(wanted, groups, hostvars=None):
+    """Host names for what an operator wrote, as a list or with commas; each once, in order.
+
+    A word is a host or a group of the inventory, or a machine's MAC addresses with ``+`` between them: the host that has one of them in
+    its ``mac_addresses`` (``hostvars``).
+    """
     words = wanted if isinstance(wanted, (list, tuple)) else str(wanted or "").split(",")
     words = [str(word).strip() for word in words if str(word).strip()]
     if not words:
@@ -39,6 +45,8 @@ def names(wanted, groups):
             found.append(word)
         elif word in groups:
             found += groups[word]
+        elif all(MAC.fullmatch(part) for part in word.split("+")):
+            found.append(_with_mac(word, groups, hostvars or {}))
         else:
             strangers.append(word)
     if strangers:
@@ -46,6 +54,16 @@ def names(wanted, groups):
     if not found:
         raise NodeError(f"There is no host in {', '.join(words)}.")
     return list(dict.fromkeys(found))
+
+
+def _with_mac(word, groups, hostvars):
+    wanted = set(word.lower().split("+"))
+    hosts = [name for name in groups.get("all", ()) if wanted & {str(mac).lower() for mac in hostvars.get(name, {}).get("mac_addresses") or ()}]
+    if len(hosts) == 1:
+        return hosts[0]
+    if hosts:
+        raise NodeError(f"The hosts {', '.join(hosts)} of the inventory share the MAC addresses {word}: correct their mac_addresses.")
+    raise NodeError(f"No host of the inventory has the MAC address {word.replace('+', ' or ')} in its mac_addresses: add the host there.")
 
 
 def applications(machines, application, tag):

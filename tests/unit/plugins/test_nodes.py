@@ -7,7 +7,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils import nodes
 
 GROUPS = {"all": ["controller0", "compute0", "compute2", "compute3"], "controller": ["controller0"], "spare": ["compute2", "compute3"], "empty": []}
 BMC = {"type": "ipmi", "address": "10.0.0.22", "user": "root", "password": "pw"}
-HOSTVARS = {name: {"mac_addresses": [f"52:54:00:10:0{number}:01"], "bmc": BMC} for number, name in enumerate(GROUPS["all"])}
+HOSTVARS = {name: {"mac_addresses": [f"52:54:00:10:0{name[-1]}:01"], "bmc": BMC} for name in GROUPS["all"][1:]} | {"controller0": {}}
 WANTED = ["nova-compute"]
 NOTHING = {"service": None, "servers": [], "agents": [], "providers": []}
 
@@ -41,13 +41,15 @@ def survey(status, *machines, hosts=("compute2",), wanted=WANTED):
         ("compute3, compute2", ["compute3", "compute2"]),
         ("spare", ["compute2", "compute3"]),
         (["spare", "compute0", "compute2"], ["compute2", "compute3", "compute0"]),
+        ("52:54:00:10:02:01", ["compute2"]),
+        ("52:54:00:AA:00:01+52:54:00:10:03:01, compute2", ["compute3", "compute2"]),
     ],
 )
-def test_names_and_groups(wanted, found):
-    assert nodes.names(wanted, GROUPS) == found
+def test_names_groups_and_mac_addresses(wanted, found):
+    assert nodes.names(wanted, GROUPS, HOSTVARS) == found
 
 
-@pytest.mark.parametrize("wanted, words", [("", "-e node=NAME"), ("compute9,spare", "compute9"), ("empty", "no host in empty")])
+@pytest.mark.parametrize("wanted, words", [("", "-e node=NAME"), ("compute9,spare", "compute9"), ("empty", "no host in empty"), ("52:54:00:10:09:01", "52:54:00:10:09:01")])
 def test_who_cannot_be_told_is_told(wanted, words):
     with pytest.raises(nodes.NodeError, match=words):
         nodes.names(wanted, GROUPS)
