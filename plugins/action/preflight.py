@@ -70,8 +70,11 @@ class ActionModule(ActionBase):
         unknown = sorted(set(options["skip"]) - set(preflight.CHECKS) - {entry["check"] for entry in problems} - set(self._host_checks(options)))
         if unknown:
             self._display.warning(f"stratus_preflight_skip names no check: {', '.join(unknown)}")
+        warnings = preflight.warnings(site, options["skip"])
+        for warning in warnings:
+            self._display.warning(warning)
         if options["report"]:
-            self._report(options["report"], {"problems": problems, "skipped": sorted(options["skip"])})
+            self._report(options["report"], {"problems": problems, "warnings": warnings, "skipped": sorted(options["skip"])})
         if not options["fail"]:
             return {**result, "changed": False, "problems": problems}
         if problems:

@@ -109,7 +109,8 @@ def _network(text):
 
 
 def _version(text) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", str(text).split("/", maxsplit=1)[0]))
+    """The numbers of a version (3.5.13-16408-g.0ae4c2f6b) or of a channel's track (3.6/stable)."""
+    return tuple(int(part) for part in re.findall(r"\d+", re.split("[/-]", str(text))[0]))
 
 
 def required(site: Site) -> Iterator[dict]:
@@ -302,24 +303,47 @@ def _matches(version: tuple[int, ...], expression: str) -> bool:
     return True
 
 
+def _known_bad(site: Site, severity: str) -> Iterator[tuple[str, str, dict]]:
+    """(variable, value, entry of the matrix) for what is installed, or else would be from the channel, and is known to harm.
+
+    A channel counts only when the whole of its track does: which patch release it brings is not known before.
+    """
+    present = site.controller.get("snaps") or {}
+    for product in ("maas", "juju", "lxd"):
+        name = f"{product}_channel"
+        channel, installed = site.get(name), present.get(product)
+        value = installed or channel
+        if not value or PLACEHOLDER in str(value) or not (version := _version(value)):
+            continue
+        meant = [version] if installed or len(version) > 2 else [version, (*version, 10**6)]
+        for bad in site.matrix.get("known_bad", []):
+            if bad["product"] == product and bad["severity"] == severity and all(_matches(one, bad["match"]) for one in meant):
+                yield name, f"{product} {installed}, installed" if installed else str(channel), bad
+
+
+def warnings(site: Site, skip=()) -> list[str]:
+    """Sentences about versions that work and have a fault worth knowing."""
+    if "versions" in skip:
+        return []
+    return [f"{name} = {value}: {bad['reason']}; {bad['remedy']} ({bad['source']})." for name, value, bad in _known_bad(site, "warn")]
+
+
 def versions(site: Site) -> Iterator[dict]:
     check, matrix = "versions", site.matrix
     if not matrix:
         return
+    refused = {}
+    for name, value, bad in _known_bad(site, "refuse"):
+        if name not in refused:
+            refused[name] = bad
+            yield problem(check, name, value, bad["reason"], bad["remedy"])
     for product in ("maas", "juju"):
         name, channel = f"{product}_channel", site.get(f"{product}_channel")
-        if not channel or PLACEHOLDER in str(channel):
+        if not channel or PLACEHOLDER in str(channel) or name in refused:
             continue
         track = str(channel).split("/", maxsplit=1)[0]
-        refused = [
-            bad
-            for bad in matrix.get("known_bad", [])
-            if bad["product"] == product and bad["severity"] == "refuse" and _version(track) and _matches(_version(track), bad["match"])
-        ]
         known = [str(key) for key in (matrix.get("maas", {}) if product == "maas" else matrix.get("juju", {}).get("supported", []))]
-        if refused:
-            yield problem(check, name, channel, refused[0]["reason"], refused[0]["remedy"])
-        elif track not in known:
+        if track not in known:
             yield problem(check, name, channel, f"this release of {product} is not known to work", f"use one of {', '.join(known)}, as in {known[-1]}/stable")
     release = matrix.get("maas", {}).get(str(site.get("maas_channel") or "").split("/", maxsplit=1)[0])
     wanted, controller = site.get("postgres_version"), site.controller

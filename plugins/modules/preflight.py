@@ -38,15 +38,15 @@ options:
     default: []
   controller:
     description: >-
-      Facts of the controller host: C(distribution), C(distribution_version), C(codename), C(architecture), C(memory_mb), C(disk_gb), and C(postgres), the
-      major versions that it runs already.
+      Facts of the controller host: C(distribution), C(distribution_version), C(codename), C(architecture), C(memory_mb), C(disk_gb), C(postgres), the
+      major versions that it runs already, and C(snaps), the versions of the installed snaps by name. Versions that the matrix knows as bad are a problem or a warning.
     type: dict
     default: {}
   matrix:
     description: File that says which versions go together; without it the collection's own C(bundles/versions.yml).
     type: path
   report:
-    description: File on the control node (0600) to write the result to as JSON, C(problems) and C(skipped), whether there are problems or not.
+    description: File on the control node (0600) to write the result to as JSON, C(problems), C(warnings) and C(skipped), whether there are problems or not.
     type: path
   fail:
     description: Whether to fail when there are problems; else they are only returned.

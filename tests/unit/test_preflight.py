@@ -138,6 +138,24 @@ def test_comparisons_of_versions(version, expression, met):
     assert preflight._matches(preflight._version(version), expression) is met
 
 
+def test_known_faults_of_what_is_installed_and_of_whole_tracks(site):
+    assert preflight.warnings(site) == []
+    site.variables |= {"juju_channel": "3.6/stable", "maas_channel": "3.6/stable"}
+    assert preflight.warnings(site) == [], "which patch release the channel brings is not known"
+    site.controller["snaps"] = {"juju": "3.6.14", "maas": "3.6.2-17583-g.7c9b8a4cb", "lxd": "5.21.3-c5ae129"}
+    juju, maas = sorted(preflight.warnings(site))
+    assert juju.startswith("juju_channel = juju 3.6.14, installed: bootstrap fails") and "21683" in juju
+    assert "use 3.6.5 or later" in maas and preflight.warnings(site, ["versions"]) == []
+    site.controller["snaps"] = {"juju": "3.6.24", "maas": "3.6.5"}
+    assert "22691" not in found(site)["juju_channel"]["problem"] and "3.6.25" in found(site)["juju_channel"]["remedy"]
+    assert preflight.warnings(site) == []
+    site.controller["snaps"] = {}
+    site.variables |= {"maas_channel": "3.4/stable", "lxd_channel": "6.1/stable"}
+    assert [warning.partition(" = ")[0] for warning in preflight.warnings(site)] == ["maas_channel", "lxd_channel"]
+    site.variables |= {"maas_channel": "4.0/edge"}
+    assert "410 Gone" in found(site)["maas_channel"]["problem"]
+
+
 def test_the_controller(site):
     del site.variables["stratus_preflight_minimum"]
     site.controller |= {"memory_mb": 8000}
