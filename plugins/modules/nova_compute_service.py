@@ -40,7 +40,7 @@ options:
     type: bool
     default: false
   wait:
-    description: Whether to wait for hosts to register and to come up. Hosts that are disabled or deregistered are not waited for.
+    description: Whether to wait for hosts to register, to come up, and to be listed as hypervisors. Hosts that are disabled or deregistered are not waited for.
     type: bool
     default: true
   wait_timeout:

@@ -39,7 +39,7 @@ options:
   controller:
     description: >-
       Facts of the controller host: C(distribution), C(distribution_version), C(codename), C(architecture), C(memory_mb), C(disk_gb), C(postgres), the
-      major versions that it runs already, and C(snaps), the versions of the installed snaps by name. Versions that the matrix knows as bad are a problem or a warning.
+      major versions that it runs already, and C(snaps), the versions of the installed snaps by name.
     type: dict
     default: {}
   matrix:

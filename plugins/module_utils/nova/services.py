@@ -24,6 +24,7 @@ def summary(service):
 
 
 SHOWN = ("status", "disabled_reason", "forced_down")
+UNMAPPED = "up, its hypervisor not yet in a cell"
 
 
 def wanted_fields(service, options):
@@ -142,9 +143,15 @@ def _appeared(client, options):
 
 
 def _until_up(client, found, options):
+    """Up, and mapped to a cell: before that nova does not list the hypervisor and refuses to boot on the host (Nova's API, os-hypervisors)."""
+    mapped = set()
+
     def poll():
         known = {service["host"]: summary(service) for service in client.services()}
-        return {host: known[host] for host in found if host in known}
+        states = {host: known[host] for host in found if host in known}
+        if not mapped.issuperset(host for host, one in states.items() if one["state"] == "up"):
+            mapped.update((one.get("service") or {}).get("host") for one in client.hypervisors())
+        return {host: one if one["state"] != "up" or host in mapped else {**one, "state": UNMAPPED} for host, one in states.items()}
 
     try:
         waiter = _waiter(options, "up", show=lambda one: one["state"] if isinstance(one, dict) else str(one))

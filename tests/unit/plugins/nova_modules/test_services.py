@@ -88,6 +88,16 @@ def test_a_host_that_does_not_come_up_is_named(cloud):
         change(cloud, "c0", "c1", state="enabled")
 
 
+def test_a_host_is_waited_for_until_its_hypervisor_is_in_a_cell(cloud):
+    original = cloud.hypervisors
+    cloud.hypervisors = lambda: [one for one in original() if cloud.time.now > 1020 or one["service"]["host"] != "c1.maas"]
+    done = change(cloud, "c0", "c1", state="enabled")
+    assert cloud.time.now > 1020 and {one["state"] for one in done["services"]} == {"up"}
+    cloud.hypervisors = lambda: [one for one in original() if one["service"]["host"] != "c1.maas"]
+    with pytest.raises(NovaFault, match="c1.maas is up, its hypervisor not yet in a cell"):
+        change(cloud, "c0", "c1", state="enabled")
+
+
 def test_a_host_that_registers_late_is_waited_for(cloud):
     late = cloud.service_list.pop()
     original = cloud.services
