@@ -20,7 +20,7 @@ help: ## list the targets
 
 venv: $(VENV)/.installed ## install the tools into the checkout's .venv
 
-$(VENV)/.installed: requirements/runtime.txt requirements/tools.txt
+$(VENV)/.installed: requirements/runtime.txt requirements/tests.txt requirements/tools.txt
 	@# Debian's python3 comes without venv's ensurepip.
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv >/dev/null; } || \
@@ -77,6 +77,10 @@ e2e: lab-check venv ## all of the end-to-end tests on one lab with hosts (half a
 
 sanity: venv ## ansible-test sanity on the built collection
 	tests/sanity
+
+.PHONY: matrix
+matrix: ## unit tests and sanity on the oldest and the newest ansible-core, Python 3.11 to 3.13
+	tests/matrix
 
 build: venv ## the collection's tarball, into build/
 	mkdir -p build

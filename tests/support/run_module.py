@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ansible.module_utils.testing import patch_module_args
+try:
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:  # before ansible-core 2.19
+
+    def patch_module_args(given: dict[str, Any]) -> Any:
+        return mock.patch("ansible.module_utils.basic._ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode())
+
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.stratus.cloud.plugins.modules"

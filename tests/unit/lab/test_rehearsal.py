@@ -78,7 +78,7 @@ def test_the_lab_takes_such_a_rack():
 def test_an_inventory_that_cannot_be_used_is_one_sentence(tmp_path):
     site = tmp_path / "site"
     (site / "group_vars").mkdir(parents=True)
-    (site / "hosts.ini").write_text("[controller]\nc\n")
+    (site / "hosts").write_text("[controller]\nc\n")
     (site / "group_vars/all.yml").write_text("maas_subnet_cidr: 10.42.0.0/99\n")
     with pytest.raises(Stop, match="maas_subnet_cidr cannot be used"):
         prepare(site, tmp_path / "place")
