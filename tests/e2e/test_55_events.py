@@ -33,7 +33,9 @@ def rulebook(tmp_path):
     argv = ["ansible-rulebook", "--rulebook", "stratus.cloud.grow", "--inventory", str(ROOT / "inventories/lab"),
             "--env-vars", "MAAS_URL,MAAS_API_KEY,STRATUS_EDA_STATE", "--verbose"]  # fmt: skip
     with log.open("w") as stream:
-        process = subprocess.Popen(argv, stdout=stream, stderr=subprocess.STDOUT, env=environment, cwd=tmp_path, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            argv, stdout=stream, stderr=subprocess.STDOUT, env=environment, cwd=tmp_path, stdin=subprocess.DEVNULL, start_new_session=True
+        )
     try:
         yield process, log, seen
     finally:

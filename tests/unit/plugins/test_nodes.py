@@ -49,7 +49,9 @@ def test_names_groups_and_mac_addresses(wanted, found):
     assert nodes.names(wanted, GROUPS, HOSTVARS) == found
 
 
-@pytest.mark.parametrize("wanted, words", [("", "-e node=NAME"), ("compute9,spare", "compute9"), ("empty", "no host in empty"), ("52:54:00:10:09:01", "52:54:00:10:09:01")])
+@pytest.mark.parametrize(
+    "wanted, words", [("", "-e node=NAME"), ("compute9,spare", "compute9"), ("empty", "no host in empty"), ("52:54:00:10:09:01", "52:54:00:10:09:01")]
+)
 def test_who_cannot_be_told_is_told(wanted, words):
     with pytest.raises(nodes.NodeError, match=words):
         nodes.names(wanted, GROUPS)
