@@ -104,6 +104,10 @@ bench: venv ## what waiting costs a region, and what a module call costs (build/
 bench-site: lab-check venv ## how near site.yml comes to the critical path, on a lab with hosts (half an hour; build/bench/site.json)
 	python benchmarks/site.py
 
+.PHONY: chaos
+chaos: lab-check venv ## faults, kills and power cuts on the lab (build/chaos.json); a part of it: make chaos ONLY="hook-error site"
+	python -m tests.chaos $(ONLY)
+
 .PHONY: rehearse
 rehearse: venv ## run an inventory against a lab made of it: make rehearse INVENTORY=path
 	@python -m lab.rehearsal $(INVENTORY)

@@ -120,6 +120,8 @@ class Power(Part):
         fault = self.engine.fault("bmc_unreachable", machine=machine["hostname"])
         if fault:
             return TIMEOUT
+        if self.engine.fault("bmc_login", machine=machine["hostname"]):
+            return LOGIN.format("password")
         if machine["power_type"] != "ipmi":
             return None
         parameters = machine["power_parameters"]
@@ -156,11 +158,15 @@ class Power(Part):
         if rack:
             self._flip(machine, rack, state)
         elif changed:
-            # A virtual machine has no place in the rack; what runs on it comes and goes with it all the same.
-            self.maas.world.juju.machines.power(machine["hostname"], state)
+            self.set_virtual(machine, state)
         machine["powered"] = state
         machine["power_state"] = state
         self.engine.touch()
+
+    def set_virtual(self, machine: Row, state: str) -> None:
+        """A virtual machine has no place in the rack; what runs on it comes and goes with it all the same."""
+        self.maas.world.juju.machines.power(machine["hostname"], state)
+        machine["powered"] = state
 
     def _flip(self, machine: Row, rack: str, state: str) -> None:
         """Power of the real thing, changed by the region (not by somebody at the BMC)."""

@@ -74,6 +74,12 @@ def describe(unit):
     return f"{text} ({unit['message']})" if unit["message"] else text
 
 
+def unprovisioned(unit, status):
+    """The unit's machine when MAAS failed to install it; else None."""
+    machine = status["machines"].get(unit["machine"])
+    return machine if machine and machine["instance"] in BROKEN_INSTANCES else None
+
+
 class Judge:
     """Verdicts over successive readings; it remembers since when each unit has been in trouble."""
 
@@ -90,7 +96,9 @@ class Judge:
 
     def _trouble(self, unit, now):
         broken = unit["workload"] == "error" or unit["agent"] == "error"
-        lasted = self._for((unit["name"], "error"), broken, now)
+        # Juju tries a failed hook again by itself; while it does, the error is not seen, and not over either.
+        retried = unit["agent"] == "executing" and (unit["name"], "error") in self._since
+        lasted = self._for((unit["name"], "error"), broken or retried, now)
         if broken and lasted >= self.rules.error_grace:
             return f"in error for {lasted:.0f} s"
         lost = unit["agent"] in ("lost", "failed")
@@ -134,12 +142,8 @@ class Judge:
         return {"verdict": verdict, "text": self._text(units, wanted, held, failed), "units": held, "failed": failed}
 
     def _machine_trouble(self, unit, status):
-        machine = status["machines"].get(unit["machine"])
-        if not self.rules.machines or machine is None:
-            return None
-        if machine["instance"] in BROKEN_INSTANCES:
-            return f"machine {machine['id']} could not be provisioned: {machine['instance_message'] or machine['instance']}"
-        return None
+        machine = unprovisioned(unit, status) if self.rules.machines else None
+        return f"machine {machine['id']} could not be provisioned: {machine['instance_message'] or machine['instance']}" if machine else None
 
     @staticmethod
     def _text(units, wanted, held, failed):

@@ -143,9 +143,19 @@ def _addresses(watch):
     return {name: unit["address"] for name, unit in units.items() if unit["application"] in watch.found}
 
 
+def _at_fault(watch, units):
+    """Those of the units that hold the others up, most likely: in error, or without their agent."""
+    return [name for name in units if watch.status["units"][name]["workload"] == "error" or watch.status["units"][name]["agent"] in ("lost", "failed")]
+
+
 def _remedy(watch, model, limit=5):
-    lasting = _lasting(watch, _held(watch))
-    units = [unit for about in watch.found.values() for unit in about["failed"]] + [*lasting, *_held(watch)]
+    broken = sorted({unit["machine"] for unit in watch.status["units"].values() if expect.unprovisioned(unit, watch.status)}, key=statuses.machine_order)
+    if broken:
+        # Juju itself never tries such a machine again; without it, the next run places its units anew.
+        return f"Look at the machine in MAAS, then: juju remove-machine -m {model} --force {' '.join(broken)}; and run this again"
+    held = _held(watch)
+    lasting = _lasting(watch, held)
+    units = [unit for about in watch.found.values() for unit in about["failed"]] + [*_at_fault(watch, held), *lasting, *held]
     if not units:
         return f"Look further with: juju status -m {model}"
     long = ", ".join(f"{unit} for {waiter.duration(seconds)}" for unit, seconds in list(lasting.items())[:limit])
