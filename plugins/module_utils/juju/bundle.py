@@ -135,6 +135,8 @@ def read(source):
     text = str(source)
     if "\n" in text:
         return [_included(part, None) for part in _documents(text, "the bundle")]
+    if "\0" in text:
+        raise BundleFault(f"{text!r} is neither a file's name nor a bundle: a null character is in it")
     path = os.path.join(text, "bundle.yaml") if os.path.isdir(text) else text
     try:
         with open(path, encoding="utf-8") as stream:
