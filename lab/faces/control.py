@@ -46,6 +46,7 @@ class Control:
             ("POST", "/maas/apikey", self.maas_apikey), ("POST", "/maas/status", self.maas_status),
             ("POST", "/juju/bootstrap", self.juju_bootstrap), ("GET", "/juju/bootstrap/{name}", self.juju_state),
             ("POST", "/juju/kill-controller", self.juju_kill), ("POST", "/juju/destroy-controller", self.juju_destroy),
+            ("POST", "/region/restart", self.region_restart), ("POST", "/power", self.power),
             ("GET", "/bmc/{name}/power", self.bmc), ("POST", "/bmc/{name}/power", self.bmc_power),
         ]  # fmt: skip
         for method, path, handler in routes:
@@ -171,6 +172,19 @@ class Control:
             self.lab.forget_region()
         self.engine.log("snap_remove", snap=body["name"])
         return {}
+
+    # -- faults that are no answer to anybody -------------------------------------------------------------------------------
+    async def region_restart(self, _request: web.Request) -> dict:
+        self.world.maas.outage.restart()
+        return {}
+
+    async def power(self, request: web.Request) -> dict:
+        """The controller's power: what of the world goes ``off`` with it, and comes back ``on``. Its host is started and killed elsewhere."""
+        body = await self._body(request)
+        if body["state"] not in ("on", "off"):
+            raise ValueError("state is on or off")
+        self.world.maas.outage.power(body["state"])
+        return {"power": body["state"]}
 
     # -- maas -----------------------------------------------------------------------------------------------------------
     async def maas_init(self, request: web.Request) -> dict:

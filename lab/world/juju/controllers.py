@@ -120,6 +120,12 @@ class Controllers:
     def _again(self, controller: dict, seconds: float) -> None:
         self.engine.after(seconds, "juju.bootstrap", controller=controller["name"], uuid=controller["uuid"])
 
+    def client_lost(self) -> None:
+        """The host of the client stops, and every bootstrap with it: it is driven from there. What it took stays taken."""
+        for controller in self.all.values():
+            if controller["state"] == "running" and self.engine.cancel("juju.bootstrap", controller=controller["name"]):
+                self.engine.log("juju.bootstrap_lost", controller=controller["name"])
+
     def _phase_request(self, controller: dict) -> None:
         wanted = controller["wanted"]
         owner = self.owner(controller, "admin", controller["cloud"], wanted["credential"])

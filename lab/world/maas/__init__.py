@@ -20,6 +20,7 @@ from lab.world.maas.lifecycle import Lifecycle
 from lab.world.maas.machines import Machines
 from lab.world.maas.networks import Fabrics, Ranges, Spaces, Subnets, Vlans
 from lab.world.maas.nodes import Nodes
+from lab.world.maas.outage import Outage
 from lab.world.maas.power import Power
 from lab.world.maas.scripts import Results
 from lab.world.maas.selecting import Selecting
@@ -87,12 +88,13 @@ class MaasWorld:
             ("power", Power),
             ("controllers", Controllers),
             ("lifecycle", Lifecycle),
+            ("outage", Outage),
             ("vm_hosts", VmHosts),
             ("selecting", Selecting),
         ):
             setattr(self, name, part(self))
         self.engine.handler("maas.http_ready", self._http_ready)
-        self.engine.handler("maas.rack_ready", self._rack_ready)
+        self.engine.handler("maas.rack_ready", self.rack_ready)
         self.engine.handler("maas.pxe", self._pxe)
         self.engine.handler("maas.enlist", self._enlist)
         self.rack.on_power(self._power_changed)
@@ -146,7 +148,7 @@ class MaasWorld:
         self.engine.log("region", state="up")
         self.engine.after(self.engine.duration("maas_rack_ready"), "maas.rack_ready")
 
-    def _rack_ready(self) -> None:
+    def rack_ready(self) -> None:
         self.controllers.register_rack()
         self.state["region"]["rack"] = True
         self.images.add_default_source()
@@ -164,7 +166,7 @@ class MaasWorld:
         """Everything that a region does after ``init``, at once."""
         self.http_up()
         if not self.state["region"]["rack"]:
-            self._rack_ready()
+            self.rack_ready()
 
     # -- users ----------------------------------------------------------------------------------------------------------------
     def create_admin(self, username: str, password: str, email: str) -> None:

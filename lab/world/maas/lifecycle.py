@@ -71,6 +71,10 @@ class Lifecycle(Part):
     def _step(self, name: str, machine: Row, seconds: float, **args: Any) -> None:
         self.engine.after(seconds, f"maas.{name}_step", system_id=machine["system_id"], run=machine["run"], **args)
 
+    def resume(self, name: str, machine: Row, seconds: float, **args: Any) -> None:
+        """Go on with an operation that a power cut interrupted; the region's time-out goes on, too."""
+        self._step(name, machine, seconds, **args)
+
     def _expect(self, machine: Row) -> None:
         """A machine that never reports is failed after the region's time-out."""
         self._step("expire", machine, self.maas.config.get("node_timeout") * 60, status=machine["status"])

@@ -156,11 +156,15 @@ class Power(Part):
         if rack:
             self._flip(machine, rack, state)
         elif changed:
-            # A virtual machine has no place in the rack; what runs on it comes and goes with it all the same.
-            self.maas.world.juju.machines.power(machine["hostname"], state)
+            self.set_virtual(machine, state)
         machine["powered"] = state
         machine["power_state"] = state
         self.engine.touch()
+
+    def set_virtual(self, machine: Row, state: str) -> None:
+        """A virtual machine has no place in the rack; what runs on it comes and goes with it all the same."""
+        self.maas.world.juju.machines.power(machine["hostname"], state)
+        machine["powered"] = state
 
     def _flip(self, machine: Row, rack: str, state: str) -> None:
         """Power of the real thing, changed by the region (not by somebody at the BMC)."""

@@ -1,0 +1,47 @@
+"""`python -m tests.chaos [NAME ...]`: the faults, kills and power cuts of docs/faults.md; writes build/chaos.json. Without names: all.
+
+Names: a fault of faults.yml, a chain of chains.yml, or `faults` and `kills` for all of one kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from tests.chaos import chains
+from tests.chaos.chains import say
+from tests.support.site import ROOT
+
+RESULT = ROOT / "build" / "chaos.json"
+
+
+def written(result: dict[str, Any]) -> None:
+    """Keep the results of earlier runs for whatever this one did not try."""
+    before = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    RESULT.parent.mkdir(exist_ok=True)
+    faults = {**before.get("faults", {}), **result.pop("faults", {})}
+    RESULT.write_text(json.dumps({**before, "faults": faults, **result}, indent=1) + "\n")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("names", nargs="*")
+    names = parser.parse_args().names
+    kinds = {"kills": list(chains.CHAINS)}
+    wanted = {one for name in names or kinds for one in kinds.get(name, [name])}
+    if unknown := wanted - {one for known in kinds.values() for one in known}:
+        say(f"There is no {', '.join(sorted(unknown))}.")
+        return 2
+    failed = 0
+    if wanted & set(chains.CHAINS):
+        counts, problems = chains.all_of(wanted & set(chains.CHAINS))
+        written(counts)
+        failed += problems
+    say(f"{RESULT.relative_to(ROOT)}: {RESULT.read_text()}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
