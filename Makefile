@@ -100,6 +100,10 @@ bench: venv ## what waiting costs a region, and what a module call costs (build/
 	python benchmarks/maas.py
 	python benchmarks/juju.py
 
+.PHONY: chaos
+chaos: lab-check venv ## faults, kills and power cuts on the lab (build/chaos.json); a part of it: make chaos ONLY="hook-error site"
+	python -m tests.chaos $(ONLY)
+
 .PHONY: rehearse
 rehearse: venv ## run an inventory against a lab made of it: make rehearse INVENTORY=path
 	@python -m lab.rehearsal $(INVENTORY)

@@ -47,6 +47,7 @@ class Control:
             ("POST", "/juju/bootstrap", self.juju_bootstrap), ("GET", "/juju/bootstrap/{name}", self.juju_state),
             ("POST", "/juju/kill-controller", self.juju_kill), ("POST", "/juju/destroy-controller", self.juju_destroy),
             ("POST", "/region/restart", self.region_restart), ("POST", "/power", self.power),
+            ("POST", "/juju/restart", self.juju_restart), ("POST", "/vault/seal", self.vault_seal),
             ("GET", "/bmc/{name}/power", self.bmc), ("POST", "/bmc/{name}/power", self.bmc_power),
         ]  # fmt: skip
         for method, path, handler in routes:
@@ -176,6 +177,19 @@ class Control:
     # -- faults that are no answer to anybody -------------------------------------------------------------------------------
     async def region_restart(self, _request: web.Request) -> dict:
         self.world.maas.outage.restart()
+        return {}
+
+    async def juju_restart(self, request: web.Request) -> dict:
+        """The controllers' agents restart; it takes real ``seconds``."""
+        await self.lab.juju.restart(float((await self._body(request)).get("seconds", 5)))
+        return {}
+
+    async def vault_seal(self, _request: web.Request) -> dict:
+        """Every Vault's service restarts, which seals it."""
+        for model in self.world.juju.state["models"].values():
+            for unit in model["units"].values():
+                if model["applications"][unit["app"]]["charm"] == "vault":
+                    self.world.vault.restart(model, unit)
         return {}
 
     async def power(self, request: web.Request) -> dict:

@@ -69,8 +69,10 @@ class Proxy:
 
     async def forward(self, request: web.Request) -> web.StreamResponse:
         assert self._client
-        fault = self.engine and self.engine.fault("openstack_error", address=self.address, port=self.port, method=request.method, path=request.path)
-        if fault:
+        where = {"address": self.address, "port": self.port, "method": request.method, "path": request.path}
+        if slow := self.engine and self.engine.fault("openstack_slow", **where):
+            await asyncio.sleep(float(slow.get("seconds", 1)))
+        if fault := self.engine and self.engine.fault("openstack_error", **where):
             return web.Response(status=fault.get("status", 503), text=fault.get("text", "503 Service Unavailable\n"))
         headers = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP)
         headers["X-Forwarded-Proto"] = "https"

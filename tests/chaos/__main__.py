@@ -1,6 +1,6 @@
 """`python -m tests.chaos [NAME ...]`: the faults, kills and power cuts of docs/faults.md; writes build/chaos.json. Without names: all.
 
-Names: a fault of faults.yml, a chain of chains.yml, or `faults` and `kills` for all of one kind.
+Names: a fault of faults.yml, a chain of chains.yml, or `faults` and `kills` for all of one kind. `table` writes the table of docs/faults.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-from tests.chaos import chains
+from tests.chaos import chains, matrix, table
 from tests.chaos.chains import say
 from tests.support.site import ROOT
 
@@ -29,12 +29,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("names", nargs="*")
     names = parser.parse_args().names
-    kinds = {"kills": list(chains.CHAINS)}
+    if names == ["table"]:
+        table.write()
+        return 0
+    kinds = {"faults": list(matrix.FAULTS), "kills": list(chains.CHAINS)}
     wanted = {one for name in names or kinds for one in kinds.get(name, [name])}
-    if unknown := wanted - {one for known in kinds.values() for one in known}:
+    if unknown := wanted - {*matrix.FAULTS, *chains.CHAINS}:
         say(f"There is no {', '.join(sorted(unknown))}.")
         return 2
     failed = 0
+    if faults := [name for name in matrix.FAULTS if name in wanted]:
+        results = matrix.all_of(faults, lambda name, result: written({"faults": {name: result}}))
+        failed += list(results.values()).count("failed")
     if wanted & set(chains.CHAINS):
         counts, problems = chains.all_of(wanted & set(chains.CHAINS))
         written(counts)

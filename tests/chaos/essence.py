@@ -20,7 +20,8 @@ def essence(world: World) -> dict[str, Any]:
 
 
 def _region(maas: World) -> dict[str, Any]:
-    tables, nodes = maas["tables"], [node for node in maas["nodes"].values() if node["node_type"] == 0]
+    # A table is there once something was in it.
+    tables, nodes = collections.defaultdict(dict, maas["tables"]), [node for node in maas["nodes"].values() if node["node_type"] == 0]
     subnets = {row["id"]: row["cidr"] for row in tables["subnets"].values()}
     return {
         "machines": _named((node["hostname"], _machine(node)) for node in nodes),

@@ -141,6 +141,14 @@ class JujuFace:
                 continue
             self.listeners[uuid] = listener
 
+    async def restart(self, seconds: float) -> None:
+        """The controllers' agents stop, and listen again after real ``seconds``; nobody is told."""
+        for listener in list(self.listeners.values()):
+            await listener.stop()
+        await asyncio.sleep(seconds)
+        for listener in list(self.listeners.values()):
+            await listener.start()
+
     async def drop(self, controller: str | None = None) -> int:
         """Cut the connections of all controllers or of one; how many (a fault for tests)."""
         count = 0

@@ -310,9 +310,13 @@ class MaasWorld:
                 return found[0]
         return None
 
+    def serves_dhcp(self) -> bool:
+        """Whether the rack's DHCP server runs (whether it has a network to serve is another matter)."""
+        return not self.engine.fault("dhcp_dead")
+
     def network_boot(self) -> bool:
         """Whether a machine that asks the network gets something to boot: DHCP on its way, and images on the rack."""
-        return bool(self.http_ready() and self.rack_connected() and self.interfaces.pxe_subnet() and self.images.bootable())
+        return bool(self.serves_dhcp() and self.http_ready() and self.rack_connected() and self.interfaces.pxe_subnet() and self.images.bootable())
 
     def _pxe(self, hostname: str) -> None:
         """A machine that boots over the network: without DHCP or images it gets nowhere and tries again."""

@@ -94,6 +94,8 @@ class Controllers(Part):
             state = "running" if self.maas.rack_connected() else "dead"
             info = "" if state == "running" else "Not connected to any region"
             rows += [{"name": name, "status": state, "status_info": info} for name in RACK_SERVICES]
+            if state == "running" and not self.maas.serves_dhcp():
+                next(row for row in rows if row["name"] == "dhcpd").update(status="dead", status_info="dhcpd failed to start")
         return rows
 
     def update(self, node: Row, fields: Fields) -> Row:

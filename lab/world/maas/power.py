@@ -120,6 +120,8 @@ class Power(Part):
         fault = self.engine.fault("bmc_unreachable", machine=machine["hostname"])
         if fault:
             return TIMEOUT
+        if self.engine.fault("bmc_login", machine=machine["hostname"]):
+            return LOGIN.format("password")
         if machine["power_type"] != "ipmi":
             return None
         parameters = machine["power_parameters"]
