@@ -12,6 +12,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.hosts.nspawn import mac_of
+
 UPLINK = "stratus-up"
 PRIVATE = "stratus-priv"
 ADDRESSES = {UPLINK: "198.51.100.1/24", PRIVATE: "10.42.0.9/16"}
@@ -97,7 +99,8 @@ def up(lab: Path, memory: Path, plan: Plan = LAB) -> None:
     existing = {link["ifname"]: link for link in links()}
     for bridge, address in plan.addresses.items():
         if bridge not in existing:
-            ip("link", "add", bridge, "type", "bridge", "forward_delay", "0")
+            # A bridge without an address of its own takes the lowest of its ports', another one when a host comes: its neighbours would look for it in vain.
+            ip("link", "add", bridge, "address", mac_of(bridge), "type", "bridge", "forward_delay", "0")
         ip("link", "set", bridge, "alias", f"{plan.alias}{lab}")
         ip("address", "replace", address, "dev", bridge)
         ip("link", "set", bridge, "up")

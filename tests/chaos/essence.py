@@ -16,7 +16,7 @@ ASIDE_CONFIG = {"completed_intro"}
 
 def essence(world: World) -> dict[str, Any]:
     """The essence of the lab's dump: a dictionary of dictionaries, names to facts."""
-    return {**_region(world["maas"]), **_juju(world), **_vault(world), "power": {n: s for n, s in world["rack"]["power"].items() if s == "on"}}
+    return {**_region(world["maas"]), **_juju(world), **_vault(world), "power": {n: s for n, s in world.get("rack", {}).get("power", {}).items() if s == "on"}}
 
 
 def _region(maas: World) -> dict[str, Any]:

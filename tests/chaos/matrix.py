@@ -129,8 +129,7 @@ def all_of(names: list[str], tell: Callable[[str, str], None]) -> dict[str, str]
     """Try the faults and ``tell`` each result; the labs that they begin from are built when they are not there."""
     LOGS.mkdir(parents=True, exist_ok=True)
     last = max((FAULTS[name]["phase"] for name in names), key=snapshots.PHASES.index)
-    if not snapshots.there(last):
-        snapshots.prepare(last)
+    snapshots.prepare(last)
     order = sorted(names, key=lambda name: snapshots.PHASES.index(FAULTS[name]["phase"]))
     results = {}
     for name in order:

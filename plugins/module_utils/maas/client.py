@@ -346,7 +346,7 @@ class Client:
         """One operation of the described API; returns its answer as data.
 
         ``settled``: for a call that must not run twice. Called when an answer was lost; what it returns (not None) is the
-        answer, None means that the region did nothing, and the call is sent once more.
+        answer, None means that the region did nothing, and the call is sent again, within the time for repetitions.
         """
         what = what or f"{action.replace('_', ' ')} {handler}"
         call = self._call_api(handler, action, params or {})
@@ -358,16 +358,22 @@ class Client:
         def attempt():
             return self._once(call, data or {}, what, timeout)
 
-        for last in (False, True):
+        # A region that restarts loses more than one answer.
+        end, pause = self.clock() + self.retry_for, 0.0
+        while True:
             try:
                 return self._repeat(attempt, method, what)
             except LostAnswer:
-                if settled is None or last:
+                if settled is None:
                     raise
                 found = settled()
                 if found is not None:
                     return found
-        return None
+                if self.clock() + pause > end:
+                    raise
+            if pause:
+                self.sleep(pause)
+            pause = min(max(0.5, pause * 2), 8.0)
 
     def read(self, handler, params=None, what=None, **data):
         return self.call(handler, "read", params, data, what or f"read {handler}")

@@ -143,8 +143,8 @@ def explain(status, body, what):
     if status == 410:
         return f"Cannot {what}: this version of MAAS no longer offers it{': ' + text if text else ''}"
     if status >= 500:
-        return f"Cannot {what}: the region failed ({status}): {text or 'no explanation'}{hint(text)}"
-    return f"Cannot {what}: {text or f'the region answered {status}'}{hint(text)}"
+        return f"Cannot {what}: the region failed ({status}): {text.rstrip('.') or 'no explanation'}{hint(text)}"
+    return f"Cannot {what}: {text.rstrip('.') or f'the region answered {status}'}{hint(text)}"
 
 
 def api_error(status, body, what, retry_after=None):

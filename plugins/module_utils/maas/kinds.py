@@ -387,7 +387,9 @@ def ensure_config(client, settings):
             before[name], after[name] = current, settings[name]
     if not client.read_only:
         for name, value in after.items():
-            client.call("MAAS", "set_config", data={"name": name, "value": comparable(value)}, what=f"set {name} to {value!r}")
+            data = {"name": name, "value": comparable(value)}
+            # A setting that is set twice is what it is.
+            client.call("MAAS", "set_config", data=data, what=f"set {name} to {value!r}", settled=lambda: None)
     return before, after
 
 

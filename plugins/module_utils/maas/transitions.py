@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -271,6 +272,37 @@ LEADS_TO = {
 }
 
 
+# A BMC that is busy or restarts is away for some seconds; the region takes the operation back each time. Seconds before the next tries.
+BMC_AWAY = "Could not contact node's BMC"
+BMC_PAUSES = (5.0, 15.0)
+
+
+def act(client, machines, steps, params, sleep=time.sleep):
+    """The operations of all steps; ({name: machine as it is now}, {name: why it failed}). BMCs that are away are asked again, all together."""
+    done, failed = {}, {}
+    todo = [name for name in machines if steps[name].ops]
+    for pause in (0.0, *BMC_PAUSES):
+        if pause and todo:
+            sleep(pause)
+            # Some operations may have been done before the one that failed.
+            machines = {**machines, **{name: summary(by_ids(client, [machines[name]["system_id"]])[0]) for name in todo}}
+            steps = {**steps, **{name: plan(params["state"], machines[name], params) for name in todo}}
+        away = []
+        for name in todo:
+            machine = machines[name]
+            try:
+                for op in steps[name].ops:
+                    machine = summary(operate(client, op, machine, params))
+                done[name] = machine
+                failed.pop(name, None)
+            except (ApiError, Unreachable) as error:
+                done[name], failed[name] = machine, str(error)
+                if BMC_AWAY in str(error):
+                    away.append(name)
+        todo = away
+    return done, failed
+
+
 def operate(client, op, machine, params):
     """One operation on one machine; returns the machine as the region then describes it."""
     system_id, called = machine["system_id"], machine["hostname"]
@@ -333,16 +365,12 @@ def bring(client, params, clock=None, sleep=None, emit=None):
         timeline=[],
         settled=[],
     )
-    for name, machine in machines.items():
-        if not client.read_only and steps[name].ops:
-            try:
-                for op in steps[name].ops:
-                    machine = summary(operate(client, op, machine, params))
-            except (ApiError, Unreachable) as error:
-                result["failed_machines"][machine["hostname"]] = str(error)
-                result["settled"].append(machine)
-                continue
-        if will_wait and steps[name].wait:
+    done, failed = ({}, {}) if client.read_only else act(client, machines, steps, params, **({"sleep": sleep} if sleep else {}))
+    for name, machine in {**machines, **done}.items():
+        if name in failed:
+            result["failed_machines"][machine["hostname"]] = failed[name]
+            result["settled"].append(machine)
+        elif will_wait and steps[name].wait:
             watch.add(machine["hostname"], machine)
         else:
             result["settled"].append(machine)

@@ -118,16 +118,20 @@ def test_a_lost_create_is_looked_up_not_made_twice():
     assert sum(method == "POST" for method, *rest in region.transport.seen) == 1
 
 
-def test_a_lost_create_that_did_nothing_is_sent_once_more():
-    region = client(LOST, (200, {"id": 8}))
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_a_lost_create_that_did_nothing_is_sent_again(times):
+    region = client(*[LOST] * times, (200, {"id": 8}))
     assert region.call("Zones", "create", data={"name": "x"}, settled=lambda: None) == {"id": 8}
+    assert region.time.now - 1000 < 10
 
 
-def test_lost_twice_or_without_look_up_is_told():
+def test_lost_for_good_or_without_look_up_is_told():
     with pytest.raises(LostAnswer, match="Cannot tell whether"):
         client(LOST).call("Zones", "create")
+    region = client(*[LOST] * 50)
     with pytest.raises(LostAnswer):
-        client(LOST, LOST).call("Zones", "create", settled=lambda: None)
+        region.call("Zones", "create", settled=lambda: None)
+    assert 40 <= region.time.now - 1000 <= 75
 
 
 def test_a_delete_that_was_lost_and_is_gone_is_done():

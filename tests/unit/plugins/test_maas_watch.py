@@ -342,6 +342,40 @@ def test_one_that_is_under_way_is_waited_for_without_a_change():
     assert result["waited"] >= 80
 
 
+def away(region, times):
+    """The BMCs of these machines are away for so many operations; the region takes the operation back."""
+    begin = region.client.handlers["Machine.commission"]
+
+    def start(params, data):
+        name = region.machines[params["system_id"]]["hostname"]
+        if times.get(name, 0) > 0:
+            times[name] -= 1
+            raise ApiError("Power on for the node failed: Could not contact node's BMC: Connection timed out", 500)
+        return begin(params, data)
+
+    region.client.handlers["Machine.commission"] = start
+
+
+def test_bmcs_that_are_away_for_a_moment_are_asked_again_all_together():
+    time, region = setup("a", "b", "c", status=NEW)
+    commissioning(region, 100, READY)
+    away(region, {"a": 1, "b": 2})
+    result = bring(time, region, ["a", "b", "c"])
+    assert sorted(result["ready"]) == ["a", "b", "c"] and not result["failed_machines"]
+    assert time.slept[:2] == list(transitions.BMC_PAUSES)
+    assert len([call for call in region.client.writes() if call[0] == "Machine.commission"]) == 6
+
+
+def test_a_bmc_that_stays_away_fails_its_machine_and_no_other():
+    time, region = setup("a", "b", status=NEW)
+    commissioning(region, 100, READY)
+    away(region, {"a": 99})
+    with pytest.raises(MaasError, match="a: .*Could not contact node's BMC") as caught:
+        bring(time, region, ["a", "b"])
+    assert caught.value.result["ready"] == ["b"]
+    assert len([call for call in region.client.writes() if call[1]["system_id"] == region.ids["a"]]) == 1 + len(transitions.BMC_PAUSES)
+
+
 def test_retry_tries_again_and_gives_up():
     time, region = setup("a", "b", status=NEW)
     commissioning(region, 100, FAILED, READY, READY)
