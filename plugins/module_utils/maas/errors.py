@@ -120,6 +120,8 @@ HINTS = {
     "Unable to connect to any rack controller": "Look at the rack controller: `snap services maas`, `maas status`",
     "Could not authenticate with node's BMC": "Check power_user and power_pass",
     "Could not contact node's BMC": "Check power_address and that the rack controller reaches it",
+    "Unable to communicate with LXD": "Check on the VM host that LXD answers on port 8443 and trusts the certificate: `lxc config trust list`",
+    "Failed talking to VM host": "Look on the VM host: `lxc list --all-projects`, `lxc operation list`, `journalctl -u snap.lxd.daemon`",
     "Unconfigured power type": "Give power_type and power_parameters with maas_machine",
     "Mount the root '/' filesystem": "Give it a storage layout with maas_storage_layout, or commission it again",
 }

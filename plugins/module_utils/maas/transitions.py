@@ -278,29 +278,42 @@ BMC_PAUSES = (5.0, 15.0)
 
 
 def act(client, machines, steps, params, sleep=time.sleep):
-    """The operations of all steps; ({name: machine as it is now}, {name: why it failed}). BMCs that are away are asked again, all together."""
-    done, failed = {}, {}
+    """The operations of all steps; ({name: machine as it is now}, {name: why it failed}). BMCs that are away are asked again, all together.
+
+    When the region was waited for in vain once, it is waited for no more: the next machine's operation would find it as it is.
+    """
+    done, failed, patience = {}, {}, client.retry_for
     todo = [name for name in machines if steps[name].ops]
-    for pause in (0.0, *BMC_PAUSES):
-        if pause and todo:
-            sleep(pause)
-            # Some operations may have been done before the one that failed.
-            machines = {**machines, **{name: summary(by_ids(client, [machines[name]["system_id"]])[0]) for name in todo}}
-            steps = {**steps, **{name: plan(params["state"], machines[name], params) for name in todo}}
-        away = []
-        for name in todo:
-            machine = machines[name]
-            try:
-                for op in steps[name].ops:
-                    machine = summary(operate(client, op, machine, params))
-                done[name] = machine
+    try:
+        for pause in (0.0, *BMC_PAUSES):
+            if pause and todo:
+                sleep(pause)
+                # Some operations may have been done before the one that failed.
+                machines = {**machines, **{name: summary(by_ids(client, [machines[name]["system_id"]])[0]) for name in todo}}
+                steps = {**steps, **{name: plan(params["state"], machines[name], params) for name in todo}}
+            away = []
+            for name in todo:
+                done[name], error = _perform(client, steps[name].ops, machines[name], params)
                 failed.pop(name, None)
-            except (ApiError, Unreachable) as error:
-                done[name], failed[name] = machine, str(error)
-                if BMC_AWAY in str(error):
-                    away.append(name)
-        todo = away
+                if error is not None:
+                    failed[name] = str(error)
+                    away += [name] if BMC_AWAY in failed[name] else []
+                    if isinstance(error, Unreachable) or error.retry_after is not None:
+                        client.retry_for = 0.0
+            todo = away
+    finally:
+        client.retry_for = patience
     return done, failed
+
+
+def _perform(client, ops, machine, params):
+    """Operations one after the other; the machine after the last that was done, and what ended them."""
+    try:
+        for op in ops:
+            machine = summary(operate(client, op, machine, params))
+    except (ApiError, Unreachable) as error:
+        return machine, error
+    return machine, None
 
 
 def operate(client, op, machine, params):

@@ -119,7 +119,7 @@ def ensure_host(client, params, clock=time.monotonic, sleep=time.sleep, emit=Non
                 raise MaasError(f"There is no VM host {called} yet; to make it, {needed} is needed")
         if client.read_only:
             return dict(changed=True, diff=dict(before={}, after=after), vm_host=dict(name=called, state=EMPTY), waited=0.0)
-        host = _create(client, params)
+        host = _create(client, params, sleep)
         _tag(client, host, params)
         return _found(client, params, host, dict(changed=True, diff=dict(before={}, after=after)), clock, sleep, emit, fresh=True)
     if told is None and (params.get("certificate") or params.get("power_address")):
@@ -155,15 +155,32 @@ def _found(client, params, host, result, clock, sleep, emit, fresh):
     return result
 
 
-def _create(client, params):
+# A region that speaks to LXD for the first time, or a busy LXD, fails (5xx) and succeeds a little later. Seconds before the next tries.
+PAUSES = (5.0, 15.0)
+
+
+def persist(make, look, sleep):
+    """``make``, again when the region fails; ``look`` finds what a try that failed has made after all."""
+    for pause in PAUSES:
+        try:
+            return make()
+        except ApiError as error:
+            if error.status < 500:
+                raise
+        sleep(pause)
+        found = look()
+        if found is not None:
+            return found
+    return make()
+
+
+def _create(client, params, sleep):
     form = {name: params[name] for name in CREATE if params.get(name) is not None}
-    return client.call(
-        "VmHosts",
-        "create",
-        data=form,
-        what=f"make VM host {params['name']}",
-        settled=lambda: next((host for host in client.read("VmHosts") if host["name"] == params["name"]), None),
-    )
+
+    def look():
+        return next((host for host in client.read("VmHosts") if host["name"] == params["name"]), None)
+
+    return persist(lambda: client.call("VmHosts", "create", data=form, what=f"make VM host {params['name']}", settled=look), look, sleep)
 
 
 def _tag(client, host, params):
@@ -200,7 +217,7 @@ def _discover(client, params, host, clock, sleep, emit, fresh):
         if host_state(seen["host"]) == EMPTY and not seen["recreated"] and now - seen["made"] >= 45.0 and may and not used:
             seen["recreated"] = True
             client.call("VmHost", "delete", {"id": seen["host"]["id"]}, what=f"delete the empty VM host {params['name']}")
-            seen["host"] = _create(client, params)
+            seen["host"] = _create(client, params, sleep)
             _tag(client, seen["host"], params)
         return {params["name"]: host_state(seen["host"])}
 
@@ -319,7 +336,7 @@ def ensure_vms(client, params, clock=None, sleep=None, emit=None):
         after[vm["hostname"]] = vm_summary(vm)
         if client.read_only:
             continue
-        found[vm["hostname"]] = _compose(client, host, vm)
+        found[vm["hostname"]] = _compose(client, host, vm, sleep or time.sleep)
     for vm in vms:
         machine = found[vm["hostname"]]
         lacking = sorted(set(vm.get("tags") or []) - set((machine or {}).get("tags") or []))
@@ -395,9 +412,13 @@ def _wait_vms(client, params, vms, result, clock, sleep, emit):
     return result
 
 
-def _compose(client, host, vm):
+def _compose(client, host, vm, sleep):
     def look():
         return sets.lookup(client, [vm["hostname"]])[vm["hostname"]]
 
-    told = client.call("VmHost", "compose", {"id": host["id"]}, compose_form(vm), what=f"compose {vm['hostname']} on {host['name']}", settled=look)
+    def make():
+        what = f"compose {vm['hostname']} on {host['name']}"
+        return client.call("VmHost", "compose", {"id": host["id"]}, compose_form(vm), what=what, settled=look)
+
+    told = persist(make, look, sleep)
     return sets.summary(client.read("Machine", {"system_id": told["system_id"]}, what=f"read {vm['hostname']}"))

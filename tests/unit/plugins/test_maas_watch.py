@@ -376,6 +376,20 @@ def test_a_bmc_that_stays_away_fails_its_machine_and_no_other():
     assert len([call for call in region.client.writes() if call[1]["system_id"] == region.ids["a"]]) == 1 + len(transitions.BMC_PAUSES)
 
 
+def test_a_region_that_was_waited_for_in_vain_is_not_waited_for_by_every_machine():
+    time, region = setup("a", "b", "c", status=NEW)
+    patience = []
+
+    def refuse(params, data):
+        patience.append(region.client.retry_for)
+        raise ApiError("Unable to connect to any rack controller", 503, retry_after=10.0)
+
+    region.client.handlers["Machine.commission"] = refuse
+    with pytest.raises(MaasError, match="a: .*; b: .*; c: .*rack controller"):
+        bring(time, region, ["a", "b", "c"])
+    assert patience == [60.0, 0.0, 0.0] and region.client.retry_for == 60.0
+
+
 def test_retry_tries_again_and_gives_up():
     time, region = setup("a", "b", status=NEW)
     commissioning(region, 100, FAILED, READY, READY)
@@ -502,6 +516,51 @@ def test_an_empty_vm_host_is_made_anew_when_refreshing_does_not_help():
     )
     ensure_host(client, time, type="lxd", power_address="10.42.0.1", certificate="C", key="K")
     assert [name for name, *rest in client.writes() if not name.endswith("refresh")] == ["VmHost.delete", "VmHosts.create"]
+
+
+class Unstable:
+    """A region whose answer to a create is an error for so many times; with ``made`` the first of them has made it all the same."""
+
+    def __init__(self, times, made=False):
+        self.times, self.made, self.hosts = times, made, []
+
+    def create(self, params, data):
+        if self.times:
+            self.times -= 1
+            self.hosts += [FULL] if self.made else []
+            raise ApiError("Cannot make VM host h: the region failed (503): Unable to communicate with LXD", 503)
+        self.hosts.append(FULL)
+        return FULL
+
+    def client(self):
+        return FakeClient({"VmHosts.read": lambda p, d: list(self.hosts), "VmHost.read": FULL, "VmHosts.create": self.create})
+
+
+@pytest.mark.parametrize(("times", "made", "tries"), [(1, False, 2), (2, False, 3), (1, True, 1)])
+def test_a_vm_host_is_made_once_by_a_region_that_fails_now_and_then(times, made, tries):
+    time, region = Time(), Unstable(times, made)
+    client = region.client()
+    assert ensure_host(client, time, type="lxd", power_address="10.42.0.1")["vm_host"]["state"] == "discovered"
+    assert len(region.hosts) == 1
+    assert [name for name, *rest in client.writes()] == ["VmHosts.create"] * tries
+
+
+def test_a_region_that_goes_on_failing_is_quoted():
+    time, region = Time(), Unstable(99)
+    with pytest.raises(ApiError, match="Unable to communicate with LXD"):
+        ensure_host(region.client(), time, type="lxd", power_address="10.42.0.1")
+    assert time.slept == list(vmhosts.PAUSES)
+
+
+def test_what_is_wrong_with_the_request_is_not_tried_again():
+    time = Time()
+
+    def refuse(params, data):
+        raise ApiError("Cannot make VM host h: power_address: This field is required.", 400)
+
+    with pytest.raises(ApiError, match="required"):
+        ensure_host(FakeClient({"VmHosts.read": [], "VmHosts.create": refuse}), time, type="lxd", power_address="10.42.0.1")
+    assert time.slept == []
 
 
 def test_a_vm_host_that_nobody_can_read_is_explained():
