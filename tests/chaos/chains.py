@@ -107,11 +107,13 @@ class Chain:
                 ended = run.ends(120)
                 say(f"    the run {'ended by itself' if ended is not None else 'did not notice for 120 s'} after the power cut")
             run.kill()
-            if not point.reached and run.code == 0:
-                say(f"{self.name}: {point.task} was not reached: the run went to its end")
-            elif not point.reached:
-                point.problems.append(f"the run before it stopped with {run.code}: {tail(run)}")
             self._look(previous, keys)
+            if not point.reached and run.code == 0:
+                # What is done cannot be interrupted any more: the points that are left would show nothing.
+                say(f"{self.name}: the run went to its end before {point.task}; {len(self.points) - self.points.index(point)} points are left out")
+                break
+            if not point.reached:
+                point.problems.append(f"the run stopped with {run.code} before it came there: {tail(run)}")
             say(f"{self.name}: {'power cut' if point.power else 'killed'} in {point.task} after {run.seconds:.0f} s{self._shown(previous)}")
             previous = point
         run = Run(*self.arguments, log=self.log)

@@ -90,7 +90,9 @@ class Judge:
 
     def _trouble(self, unit, now):
         broken = unit["workload"] == "error" or unit["agent"] == "error"
-        lasted = self._for((unit["name"], "error"), broken, now)
+        # Juju tries a failed hook again by itself; while it does, the error is not seen, and not over either.
+        retried = unit["agent"] == "executing" and (unit["name"], "error") in self._since
+        lasted = self._for((unit["name"], "error"), broken or retried, now)
         if broken and lasted >= self.rules.error_grace:
             return f"in error for {lasted:.0f} s"
         lost = unit["agent"] in ("lost", "failed")

@@ -136,9 +136,15 @@ def _answer(watch, outcome, client):
     }
 
 
+def _at_fault(watch, units):
+    """Those of the units that hold the others up, most likely: in error, or without their agent."""
+    return [name for name in units if watch.status["units"][name]["workload"] == "error" or watch.status["units"][name]["agent"] in ("lost", "failed")]
+
+
 def _remedy(watch, model, limit=5):
-    lasting = _lasting(watch, _held(watch))
-    units = [unit for about in watch.found.values() for unit in about["failed"]] + [*lasting, *_held(watch)]
+    held = _held(watch)
+    lasting = _lasting(watch, held)
+    units = [unit for about in watch.found.values() for unit in about["failed"]] + [*_at_fault(watch, held), *lasting, *held]
     if not units:
         return f"Look further with: juju status -m {model}"
     long = ", ".join(f"{unit} for {waiter.duration(seconds)}" for unit, seconds in list(lasting.items())[:limit])

@@ -117,6 +117,28 @@ def test_an_error_within_its_grace_passes():
     assert answer["pending"] == []
 
 
+def test_an_error_that_juju_goes_on_retrying_is_a_failure_all_the_same():
+    broken = full({"vault": {"vault/0": unit("error", message='hook failed: "install"')}})
+    tried = full({"vault": {"vault/0": unit("maintenance", "executing", "installing")}})
+    with pytest.raises(JujuFault, match="failed") as error:
+        wait([broken, tried] * 20, error_grace=60)
+    assert error.value.result["waited"] < 120
+
+
+def test_an_error_that_a_retry_has_mended_is_forgotten():
+    broken = full({"vault": {"vault/0": unit("error", message='hook failed: "install"')}})
+    tried = full({"vault": {"vault/0": unit("maintenance", "executing", "installing")}})
+    waiting = full({"vault": {"vault/0": unit("waiting", "idle", "for its database")}})
+    answer, _, _ = wait([broken, tried, waiting, broken, tried, waiting, broken, full({"vault": {"vault/0": unit()}})], error_grace=30)
+    assert answer["pending"] == []
+
+
+def test_the_command_to_look_further_names_the_unit_at_fault():
+    reading = full({"cinder": {"cinder/0": unit("waiting", message="image")}, "glance": {"glance/0": unit("error", message='hook failed: "install"')}})
+    with pytest.raises(JujuFault, match="debug-log -m m --replay --include glance/0"):
+        wait([reading], options={"wait_timeout": 30}, error_grace=900)
+
+
 def test_an_error_beyond_its_grace_is_a_failure():
     broken = full({"vault": {"vault/0": unit("error", message='hook failed: "install"')}, "keystone": {"keystone/0": unit()}})
     with pytest.raises(JujuFault, match="failed") as error:
