@@ -251,7 +251,8 @@ def machines(site: Site) -> Iterator[dict]:
                 check, host, host, f"names that begin with {prefix} belong to the virtual machines", "rename it, or change openstack_bundle_vm_prefix"
             )
         own = values.get("mac_addresses") or []
-        own = [own] if isinstance(own, str) else own
+        # One address without brackets is taken; whatever else it is gets told as no address.
+        own = own if isinstance(own, (list, tuple)) else [own]
         if not own and host in site.compute:
             yield problem(
                 check,

@@ -25,10 +25,10 @@ KILLS = [
 FAULTS = [
     {"name": "http_error", "method": "GET", "status": 502, "times": 2},
     {"name": "http_error", "method": "POST", "status": 503, "retry_after": 1, "times": 1},
-    {"name": "http_reset", "times": 2},
-    {"name": "http_cut", "method": "POST", "times": 2},
-    {"name": "http_lost", "method": "POST", "times": 5},
-    {"name": "http_lost", "method": "PUT", "times": 2},
+    {"name": "http_reset", "times": 1},
+    {"name": "http_cut", "method": "POST", "times": 1},
+    {"name": "http_lost", "method": "POST", "times": 3},
+    {"name": "http_lost", "method": "PUT", "times": 1},
     {"name": "bmc_unreachable", "machine": "compute0", "times": 1},
     {"name": "commissioning_failed", "machine": "compute1", "times": 1},
 ]

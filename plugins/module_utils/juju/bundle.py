@@ -102,8 +102,27 @@ def _include(value, folder):
     return value
 
 
+def _shaped(part):
+    """A document whose parts are mappings and lists where overlays and plans count on it, names as text; BundleFault says which are not."""
+    found = []
+    for key in ("applications", "machines"):
+        given = part.get(key)
+        if given is None:
+            continue
+        if not isinstance(given, dict):
+            found.append(f"{key} is not a mapping")
+            continue
+        part[key] = {str(name): value for name, value in given.items()}
+        found += [f"{key[:-1]} {name}: it is not a mapping" for name, value in part[key].items() if value is not None and not isinstance(value, dict)]
+    if not isinstance(part.get("relations"), (list, type(None))):
+        found.append("relations is not a list")
+    if found:
+        raise BundleFault(found)
+    return part
+
+
 def _included(part, folder):
-    for application in (part.get("applications") or {}).values():
+    for application in (_shaped(part).get("applications") or {}).values():
         if isinstance(application, dict) and isinstance(application.get("options"), dict):
             application["options"] = {key: _include(value, folder) for key, value in application["options"].items()}
     return part
@@ -282,7 +301,7 @@ def _machine_problems(machines, found):
         if not isinstance(machine, dict):
             found.append(f"{label}: it is not a mapping")
             continue
-        for key in sorted(set(machine) - MACHINE_KEYS):
+        for key in sorted(set(machine) - MACHINE_KEYS, key=str):
             found.append(f"{label}: unknown key '{key}'")
         _attempt(found, f"{label}, constraints", limits.parse, machine.get("constraints"))
         _attempt(found, label, base, machine.get("base") or machine.get("series"))
@@ -294,7 +313,7 @@ def _application_problems(name, application, machines, applications, found):
     if not isinstance(application, dict):
         found.append(f"{label}: it is not a mapping")
         return set()
-    for key in sorted(set(application) - APPLICATION_KEYS):
+    for key in sorted(set(application) - APPLICATION_KEYS, key=str):
         found.append(f"{label}: unknown key '{key}'")
     for key in ("offers", "plan", "scale", "placement", "attach-storage"):
         if application.get(key):
@@ -390,7 +409,7 @@ def problems(bundle):
     found = []
     if not isinstance(bundle, dict):
         return ["the bundle is not a mapping"]
-    for key in sorted(set(bundle) - BUNDLE_KEYS):
+    for key in sorted(set(bundle) - BUNDLE_KEYS, key=str):
         found.append(f"unknown key '{key}' at the top of the bundle")
     if bundle.get("saas"):
         found.append("'saas' is not something that this collection applies")
