@@ -96,6 +96,7 @@ class Chain:
         """Go through all points and to the end."""
         keys = Keys()
         previous: Point | None = None
+        stopped = 0
         for point in self.points:
             run = Run(*self.arguments, log=self.log)
             point.reached = run.reaches(point.task, point.nth)
@@ -114,6 +115,10 @@ class Chain:
                 break
             if not point.reached:
                 point.problems.append(f"the run stopped with {run.code} before it came there: {tail(run)}")
+                stopped += 1
+                if stopped == 3:
+                    self.fail(f"three runs stopped by themselves, the last before {point.task}")
+                    break
             say(f"{self.name}: {'power cut' if point.power else 'killed'} in {point.task} after {run.seconds:.0f} s{self._shown(previous)}")
             previous = point
         run = Run(*self.arguments, log=self.log)

@@ -75,7 +75,7 @@ def unlike(row: dict[str, Any], run: Run, code: int | None) -> list[str]:
         found.append(f"it ended with {code}")
     if row["expected"] == "stopped":
         message = failure(run)
-        found += [f"the message does not say {words}" for words in row["says"] if not re.search(words, message, re.I)]
+        found += [f"the message does not say {words}" for words in row["says"] if not re.search(words, message, re.I | re.S)]
     if "Traceback (most recent call last)" in run.printed:
         found.append("it shows a traceback")
     return found
@@ -85,7 +85,8 @@ def failure(run: Run) -> str:
     """What the operator is told in the end."""
     text = run.printed
     start = max(text.rfind("\n[ERROR]: Task failed"), text.rfind("fatal:"))
-    return text[start:] if start > 0 else ""
+    # The message is broken into lines that are indented.
+    return re.sub(r"\s+", " ", text[start:]) if start > 0 else ""
 
 
 def tried(name: str) -> str:

@@ -74,6 +74,12 @@ def describe(unit):
     return f"{text} ({unit['message']})" if unit["message"] else text
 
 
+def unprovisioned(unit, status):
+    """The unit's machine when MAAS failed to install it; else None."""
+    machine = status["machines"].get(unit["machine"])
+    return machine if machine and machine["instance"] in BROKEN_INSTANCES else None
+
+
 class Judge:
     """Verdicts over successive readings; it remembers since when each unit has been in trouble."""
 
@@ -136,12 +142,8 @@ class Judge:
         return {"verdict": verdict, "text": self._text(units, wanted, held, failed), "units": held, "failed": failed}
 
     def _machine_trouble(self, unit, status):
-        machine = status["machines"].get(unit["machine"])
-        if not self.rules.machines or machine is None:
-            return None
-        if machine["instance"] in BROKEN_INSTANCES:
-            return f"machine {machine['id']} could not be provisioned: {machine['instance_message'] or machine['instance']}"
-        return None
+        machine = unprovisioned(unit, status) if self.rules.machines else None
+        return f"machine {machine['id']} could not be provisioned: {machine['instance_message'] or machine['instance']}" if machine else None
 
     @staticmethod
     def _text(units, wanted, held, failed):

@@ -142,6 +142,10 @@ def _at_fault(watch, units):
 
 
 def _remedy(watch, model, limit=5):
+    broken = sorted({unit["machine"] for unit in watch.status["units"].values() if expect.unprovisioned(unit, watch.status)}, key=statuses.machine_order)
+    if broken:
+        # Juju itself never tries such a machine again; without it, the next run places its units anew.
+        return f"Look at the machine in MAAS, then: juju remove-machine -m {model} --force {' '.join(broken)}; and run this again"
     held = _held(watch)
     lasting = _lasting(watch, held)
     units = [unit for about in watch.found.values() for unit in about["failed"]] + [*_at_fault(watch, held), *lasting, *held]

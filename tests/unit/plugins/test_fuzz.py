@@ -13,7 +13,9 @@ scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 2**40), st.floats(
 anything = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.text(max_size=6), st.integers(0, 9)), inner, max_size=3))
 )
-BUNDLE_WORDS = "0 1 lxd:0 new lxd:new keystone keystone:db mysql:db vault ch:amd64/vault cs:vault-3 2023.1/stable jammy ubuntu@22.04 mem=4G tags=a include-file:///no"
+BUNDLE_WORDS = (
+    "0 1 lxd:0 new lxd:new keystone keystone:db mysql:db vault ch:amd64/vault cs:vault-3 2023.1/stable jammy ubuntu@22.04 mem=4G tags=a include-file:///no"
+)
 SITE_WORDS = "http://[ 10.42.0.1 10.42.0.0/16 ::1 52:54:00:10:00:01"
 words = st.sampled_from([*BUNDLE_WORDS.split(), *SITE_WORDS.split(), "{{ 1/0 }}", "a\nb", "\x1b[31mred"])
 value = st.one_of(words, anything)

@@ -158,6 +158,7 @@ def test_a_lost_agent_and_a_machine_that_failed():
     with pytest.raises(JujuFault) as error:
         wait([dead])
     assert error.value.result["failed_units"]["vault/0"] == "machine 0 could not be provisioned: Failed deployment"
+    assert str(error.value).endswith("juju remove-machine -m m --force 0; and run this again")
 
 
 def test_a_named_failure():
