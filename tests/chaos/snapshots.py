@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ from lab.hosts import cgroup, tree
 from lab.paths import Paths
 from tests.chaos import essence as worlds
 from tests.chaos.runs import Run
-from tests.support.site import explain, run, world
+from tests.support.site import ROOT, explain, run, world
 
 # All of site.yml but the lock, the preflight and what is not in it by default.
 PHASES = ("controller", "network", "machines", "orchestrator", "cloud", "access")
@@ -61,8 +63,26 @@ def remove(place: Path) -> None:
         tree.remove(place)
 
 
+def sources() -> str:
+    """A digest of what builds a cloud and of the lab: labs that others have built are of no use."""
+    found = hashlib.sha256()
+    for folder in ("lab", "playbooks", "roles", "plugins", "bundles", "inventories/lab"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return found.hexdigest()
+
+
 def prepare(through: str) -> None:
-    """Build phase by phase until this one is done, from as far as it is kept: what the lab is before each, and what the world amounts to after."""
+    """Build phase by phase until this one is done, from as far as it is kept: what the lab is before each, and what the world amounts to after.
+
+    With CHAOS_KEEP=1 kept labs are used whatever has changed since.
+    """
+    mark = PLACE / "sources"
+    if not (mark.exists() and (mark.read_text() == sources() or os.environ.get("CHAOS_KEEP") == "1")):
+        remove(PLACE)
+        PLACE.mkdir(parents=True)
+        mark.write_text(sources())
     if not (PLACE / PHASES[0]).exists():
         for target in ("lab-down", "lab-up"):
             done = run("make", target)
