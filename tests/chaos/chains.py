@@ -35,12 +35,16 @@ def say(text: str) -> None:
 
 @dataclass
 class Point:
-    """Where a run is interrupted: ``after`` seconds after ``task`` began for the ``nth`` time; ``power``: the controller loses its power, too."""
+    """Where a run is interrupted: ``after`` seconds after ``task`` began for the ``nth`` time; ``power``: the controller loses its power, too.
+
+    ``playbook``: the part of site.yml that is run; by default the whole command of the chain.
+    """
 
     task: str
     nth: int = 1
     after: float | None = None
     power: bool = False
+    playbook: str | None = None
     problems: list[str] = field(default_factory=list)
     reached: bool = False
 
@@ -100,7 +104,7 @@ class Chain:
         previous: Point | None = None
         stopped = 0
         for point in self.points:
-            run = Run(*self.arguments, log=self.log)
+            run = Run(*([f"playbooks/{point.playbook}.yml"] if point.playbook else self.arguments), log=self.log)
             point.reached = run.reaches(point.task, point.nth)
             if point.reached:
                 time.sleep(point.pause(self.chance))
@@ -111,7 +115,7 @@ class Chain:
                 say(f"    the run {'goes on' if ended is None else f'ended with {ended}'} after the power cut")
             run.kill()
             self._look(previous, keys)
-            if not point.reached and run.code == 0:
+            if not point.reached and run.code == 0 and not point.playbook:
                 # What is done cannot be interrupted any more: the points that are left would show nothing.
                 say(f"{self.name}: the run went to its end before {point.task}; {len(self.points) - self.points.index(point)} points are left out")
                 break
