@@ -107,9 +107,11 @@ class Run:
         return self.code
 
     def kill(self) -> None:
-        """End it as a kill from outside does, with all its processes."""
-        kill(self._process.pid)
-        self._process.wait(30)
-        self._reader.join(10)
-        if self._log:
-            self._log.write(f"===== {time.strftime('%H:%M:%S')} killed\n")
+        """End it as a kill from outside does, with all its processes; nothing happens to one that has ended."""
+        if self.code is None:
+            kill(self._process.pid)
+            self._process.wait(30)
+            self._reader.join(10)
+            if self._log:
+                self._log.write(f"===== {time.strftime('%H:%M:%S')} killed\n")
+                self._log.flush()
