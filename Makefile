@@ -100,6 +100,10 @@ bench: venv ## what waiting costs a region, and what a module call costs (build/
 	python benchmarks/maas.py
 	python benchmarks/juju.py
 
+.PHONY: bench-site
+bench-site: lab-check venv ## how near site.yml comes to the critical path, on a lab with hosts (half an hour; build/bench/site.json)
+	python benchmarks/site.py
+
 .PHONY: rehearse
 rehearse: venv ## run an inventory against a lab made of it: make rehearse INVENTORY=path
 	@python -m lab.rehearsal $(INVENTORY)

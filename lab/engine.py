@@ -46,7 +46,7 @@ class Engine:
     """State, queue and log of one lab.
 
     ``state`` keys owned here: ``queue`` [[at, number, handler, args]], ``log`` [{at, kind, ...}], ``faults`` [{name, times, ...}],
-    ``next`` (counters), ``now`` (virtual time of the last save). Everything else belongs to the world's modules.
+    ``next`` (counters), ``requests`` (how many came to each face), ``now`` (virtual time of the last save). Everything else belongs to the world's modules.
     """
 
     def __init__(self, clock: Clock | None = None, path: Path | None = None, profile: str = "thesis", effects: Any = None):
@@ -134,6 +134,11 @@ class Engine:
     def log(self, kind: str, **what: Any) -> None:
         """Note something that happened, for timelines and tests."""
         self.state["log"].append({"at": round(self.now(), 3), "kind": kind, **what})
+
+    def count(self, face: str) -> None:
+        """One more request came to a face (``requests`` of the state, by face)."""
+        requests = self.state.setdefault("requests", {})
+        requests[face] = requests.get(face, 0) + 1
 
     def touch(self) -> None:
         """Say that the state changed: wakes long polls and the saver."""

@@ -76,6 +76,7 @@ class Endpoint:
 
     @web.middleware
     async def _errors(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.engine.count("vault")
         where = {"path": request.path, "method": request.method, "unit": self.name}
         if self.engine.fault("vault_drop", **where):
             request.transport.abort()

@@ -44,6 +44,7 @@ class Face:
 
     # -- HTTP -------------------------------------------------------------------------------------------------------------------
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.world.engine.count("maas")
         body = await request.read()
         # The raw path: aiohttp would decode it, and collapse nothing.
         raw = urlsplit(request.raw_path)
