@@ -4,7 +4,8 @@ Pure functions over plain data (tests/unit/test_benchmarks.py). An operation is 
 installation, the import, a machine's commissioning, a hook of a unit. What it has to wait for is found in two ways:
 
 - What the lab begins by itself begins at the very moment at which something else ends (its clock does not drift): the rack after the region, a VM's
-  commissioning after its composing, a hook after the unit's last hook or after what another unit just gave it. Those ends are what it needs.
+  commissioning after its composing, a hook after the unit's hook before. Those ends are what it needs; a hook that takes up what a relation's other side
+  gives needs that as well: what makes it give is told by the lab's own table of charms (`offers` in lab/data/charms.yml).
 - What somebody has to begin (site.yml, a person) may begin late. ``needed`` says what it really needs, and nothing more:
 
   | begun by somebody | needs |
@@ -53,24 +54,20 @@ class Operation:
         return self.end - self.start
 
 
-def hook_duration(step: str, behaviour: dict[str, Any]) -> str:
-    """The name in the profile of how long a unit's step takes, by its charm's behaviour (lab/data/charms.yml); as lab/world/juju/units.py has it."""
-    kind, _colon, rest = step.partition("@")[0].partition(":")
-    if kind == "changed":
-        return (behaviour.get("hooks") or {}).get(rest.partition(":")[0], "charm_hook")
-    by_charm = {"install": behaviour.get("install"), "cluster": (behaviour.get("cluster") or {}).get("takes")}
-    return by_charm.get(kind) or HOOKS[kind]
-
-
 # -- from the log -------------------------------------------------------------------------------------------------------------
-def operations(log: list[dict[str, Any]], seconds: Callable[[str], float], hook: Callable[[str, str], float]) -> list[Operation]:
+Seconds = Callable[[str], float]
+Behaviour = Callable[[str], dict[str, Any]]
+
+
+def operations(log: list[dict[str, Any]], seconds: Seconds, behaviour: Behaviour) -> list[Operation]:
     """The operations of a fresh build, by their start, with what they need.
 
-    ``seconds(name)`` is a duration of the lab's profile, ``hook(unit, step)`` that of a unit's step.
+    ``seconds(name)`` is a duration of the lab's profile, ``behaviour(application)`` what lab/data/charms.yml says of an application's charm.
     """
-    found = _simple(log, seconds) + _machines(log) + _hooks(log, seconds, hook)
+    found = _simple(log, seconds) + _machines(log) + _hooks(log, seconds, behaviour)
     found.sort(key=lambda operation: (operation.start, operation.end))
     _causes(found)
+    _given(found, log, behaviour)
     _needed(found)
     return found
 
@@ -129,7 +126,16 @@ def _machines(log: list[dict[str, Any]]) -> list[Operation]:
     return list(found.values())
 
 
-def _hooks(log: list[dict[str, Any]], seconds: Callable[[str], float], hook: Callable[[str, str], float]) -> list[Operation]:
+def hook_duration(step: str, behaviour: dict[str, Any]) -> str:
+    """The name in the profile of how long a unit's step takes; as lab/world/juju/units.py has it."""
+    kind, _colon, rest = step.partition("@")[0].partition(":")
+    if kind == "changed":
+        return (behaviour.get("hooks") or {}).get(rest.partition(":")[0], "charm_hook")
+    by_charm = {"install": behaviour.get("install"), "cluster": (behaviour.get("cluster") or {}).get("takes")}
+    return by_charm.get(kind) or HOOKS[kind]
+
+
+def _hooks(log: list[dict[str, Any]], seconds: Seconds, behaviour: Behaviour) -> list[Operation]:
     found = []
     for entry in log:
         at = entry["at"]
@@ -138,7 +144,9 @@ def _hooks(log: list[dict[str, Any]], seconds: Callable[[str], float], hook: Cal
         elif entry["kind"] == "juju.machine_started":
             found.append(Operation(f"agent of machine {entry['machine']}", at - seconds("juju_agent_start"), at))
         elif entry["kind"] == "juju.step":
-            found.append(Operation(f"{entry['unit']} {entry['step']}", at - hook(entry["unit"], entry["step"]), at, unit=entry["unit"]))
+            unit, step = entry["unit"], entry["step"]
+            took = seconds(hook_duration(step, behaviour(unit.partition("/")[0])))
+            found.append(Operation(f"{unit} {step}", at - took, at, unit=unit))
     return found
 
 
@@ -156,6 +164,44 @@ def _causes(found: list[Operation]) -> None:
         operation.needs |= {cause.name for cause in causes}
         if operation.unit:
             last[operation.unit] = operation
+
+
+def _given(found: list[Operation], log: list[dict[str, Any]], behaviour: Behaviour) -> None:
+    """What a hook takes up was given by a step of the other side, the first of its units that could."""
+    ends = {entry["id"]: [end.split(":") for end in entry["key"].split()] for entry in log if entry["kind"] == "juju.relation"}
+    active: dict[str, float] = {}
+    for entry in log:
+        if entry["kind"] == "juju.status" and entry["status"] == "active":
+            active.setdefault(entry["unit"].partition("/")[0], entry["at"])
+    by_application: dict[str, list[Operation]] = {}
+    for operation in found:
+        if operation.unit:
+            by_application.setdefault(operation.unit.partition("/")[0], []).append(operation)
+
+    def first(application: str, step: str, at: float | None = None) -> set[str]:
+        """The earliest step of an application that begins like this (and ends then)."""
+        steps = [o for o in by_application.get(application, []) if o.name.partition(" ")[2].startswith(step) and (at is None or abs(o.end - at) <= MOMENT)]
+        return {min(steps, key=lambda operation: operation.end).name} if steps else set()
+
+    for operation in found:
+        match = re.search(r" changed:([\w-]+):(\d+)@(\d+)$", operation.name)
+        if not match or int(match[2]) not in ends:
+            continue
+        mine = [operation.unit.partition("/")[0], match[1]]
+        other, endpoint = next(end for end in ends[int(match[2])] if end != mine)
+        rule = (behaviour(other).get("offers") or {}).get(endpoint, "installed")
+        if rule == "ready" and other in active:
+            operation.needs |= first(other, "", active[other])
+        elif rule == "cluster":
+            operation.needs |= first(other, "cluster")
+        elif isinstance(rule, list):
+            for needed in rule:
+                operation.needs |= first(other, f"changed:{needed}:")
+        elif rule == "installed":
+            operation.needs |= first(other, "start")
+        if int(match[3]) > 1:
+            # Renewed: Keystone's endpoints once it has its certificate.
+            operation.needs |= first(other, "changed:certificates:")
 
 
 def _needed(found: list[Operation]) -> None:

@@ -140,12 +140,7 @@ class Bench:
 def read_operations(log: list[dict[str, Any]]) -> list[overlap.Operation]:
     profile = yaml.safe_load((DATA / "profiles/thesis.yml").read_text())
     applications = yaml.safe_load(BUNDLE.read_text())["applications"]
-
-    def hook(unit: str, step: str) -> float:
-        charm = applications[unit.partition("/")[0]]["charm"].removeprefix("ch:")
-        return profile[overlap.hook_duration(step, charms.behaviour(charm))]
-
-    return overlap.operations(log, profile.__getitem__, hook)
+    return overlap.operations(log, profile.__getitem__, lambda name: charms.behaviour(applications[name]["charm"].removeprefix("ch:")))
 
 
 def tasks_of(run: dict[str, Any]) -> list[tuple[str, float, float]]:

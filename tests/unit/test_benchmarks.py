@@ -9,14 +9,24 @@ from benchmarks.overlap import Operation
 
 SECONDS = {
     "snap_install_maas": 50, "snap_install_juju": 150, "maas_init": 100, "maas_http_ready": 10, "maas_rack_ready": 20, "vm_host_create": 30,
-    "juju_machine_request": 15, "juju_agent_start": 75, "juju_unit_agent": 20, "charm_start": 25, "install": 600, "database": 400, "charm_tls": 180,
+    "juju_machine_request": 15, "juju_agent_start": 75, "juju_unit_agent": 20, "charm_start": 25,
+    "install": 600, "database": 400, "charm_tls": 180, "charm_hook": 8,
     "juju_action": 3, "juju_action_long": 20,
 }  # fmt: skip
 VAULT = {"install": "install", "hooks": {"shared-db": "database", "certificates": "charm_tls"}}
 
 
-def hook(unit: str, step: str) -> float:
-    return SECONDS.get(overlap.hook_duration(step, VAULT), 8)
+KEYSTONE = {"install": "install", "hooks": {"shared-db": "database"}, "offers": {"identity-service": "ready"}}
+ROUTER = {"install": "install", "offers": {"shared-db": ["db-router"]}}
+CHARMS = {"vault": VAULT, "keystone": KEYSTONE, "router": ROUTER}
+
+
+def seconds(name: str) -> float:
+    return SECONDS[name]
+
+
+def behaviour(application: str) -> dict:
+    return CHARMS.get(application, {})
 
 
 def entry(at: float, kind: str, **what: object) -> dict:
@@ -57,13 +67,13 @@ LOG = [
     entry(4633, "juju.action", unit="vault/0", action="get-root-ca", status="failed"),
     entry(4640, "juju.action", unit="vault/0", action="authorize-charm", status="completed"),
     entry(4660, "juju.action", unit="vault/0", action="generate-root-ca", status="completed"),
-    entry(4840, "juju.step", unit="keystone/0", step="changed:certificates:5@1"),
+    entry(4840, "juju.step", unit="vault/0", step="changed:certificates:5@1"),
 ]
 
 
 @pytest.fixture
 def found() -> list[Operation]:
-    return overlap.operations(LOG, SECONDS.__getitem__, hook)
+    return overlap.operations(LOG, seconds, behaviour)
 
 
 def needs(found: list[Operation]) -> dict[str, set[str]]:
@@ -75,7 +85,7 @@ def test_what_the_lab_begins_by_itself_needs_what_ended_just_then(found):
     assert read["start the region"] == {"maas init"} and read["connect the rack"] == {"start the region"}
     assert read["agent of machine 0"] == {"deploy os-0"}
     assert read["vault/0 agent"] == {"agent of machine 0"} and read["vault/0 install"] == {"vault/0 agent"}
-    assert read["keystone/0 changed:certificates:5@1"] == {"action generate-root-ca"}
+    assert read["vault/0 changed:certificates:5@1"] == {"action generate-root-ca"}
 
 
 def test_what_somebody_begins_needs_what_the_table_says(found):
@@ -92,7 +102,7 @@ def test_what_somebody_begins_needs_what_the_table_says(found):
 def test_the_longest_chain_leaves_out_what_was_late(found):
     seconds, chain = overlap.longest_chain(found)
     assert chain[:7] == ["snap maas", "maas init", "start the region", "connect the rack", "import the images", "commission juju-machine", "bootstrap"]
-    assert chain[-1] == "keystone/0 changed:certificates:5@1"
+    assert chain[-1] == "vault/0 changed:certificates:5@1"
     # Region and images; the VM and the bootstrap; machine, agent and unit; Vault's actions and the certificate.
     assert seconds == pytest.approx(50 + 100 + 30 + 250 + 240 + 1210 + 15 + 300 + 75 + 20 + 600 + 25 + 400 + 3 + 20 + 180)
     lost = overlap.late(found, chain)
@@ -100,16 +110,34 @@ def test_the_longest_chain_leaves_out_what_was_late(found):
     assert sum(lost.values()) + seconds == pytest.approx(4840 - 1000)
 
 
-def test_a_hook_after_an_idle_time_needs_what_the_other_side_just_gave():
+def test_a_hook_after_an_idle_time_needs_what_ended_just_then():
     log = [
         entry(25, "juju.step", unit="a/0", step="start"),
         entry(125, "juju.step", unit="b/0", step="start"),
         entry(133, "juju.step", unit="a/0", step="joined:x:1@1"),
         entry(141, "juju.step", unit="a/0", step="changed:x:1@1"),
     ]
-    read = needs(overlap.operations(log, SECONDS.__getitem__, hook))
+    read = needs(overlap.operations(log, seconds, behaviour))
     assert read["a/0 joined:x:1@1"] == {"b/0 start"}
     assert read["a/0 changed:x:1@1"] == {"a/0 joined:x:1@1"}
+
+
+def test_a_hook_needs_what_the_other_side_gives_even_if_the_unit_was_busy_then():
+    log = [
+        entry(0, "juju.relation", id=1, key="glance:identity-service keystone:identity-service"),
+        entry(0, "juju.relation", id=2, key="keystone:shared-db router:shared-db"),
+        entry(100, "juju.step", unit="router/0", step="changed:db-router:3@1"),
+        entry(500, "juju.step", unit="keystone/0", step="changed:shared-db:2@1"),
+        entry(500, "juju.status", unit="keystone/0", status="active"),
+        entry(508, "juju.step", unit="glance/0", step="joined:image-service:9@1"),
+        entry(516, "juju.step", unit="glance/0", step="changed:identity-service:1@1"),
+        entry(680, "juju.step", unit="keystone/0", step="changed:certificates:4@1"),
+        entry(688, "juju.step", unit="glance/0", step="changed:identity-service:1@2"),
+    ]
+    read = needs(overlap.operations(log, seconds, behaviour))
+    assert read["keystone/0 changed:shared-db:2@1"] == {"router/0 changed:db-router:3@1"}
+    assert read["glance/0 changed:identity-service:1@1"] == {"glance/0 joined:image-service:9@1", "keystone/0 changed:shared-db:2@1"}
+    assert "keystone/0 changed:certificates:4@1" in read["glance/0 changed:identity-service:1@2"]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ class Relations:
             if principal["base"] != subordinate["base"]:
                 raise JujuError(f'cannot add relation "{key}": principal and subordinate applications\' bases must match')
         relation = self._new(model, key, ends, scope)
-        self.engine.log("juju.relation", model=model["name"], key=key)
+        self.engine.log("juju.relation", model=model["name"], key=key, id=relation["id"])
         self.juju.changed(model)
         return relation
 
