@@ -4,9 +4,8 @@
 
 It does what the thesis' script did, in the script's order, against a lab of its own on loopback: MAAS over its API, Juju over its websocket, Vault over
 HTTP, and over the lab's control socket what the commands `snap`, `maas` and `juju` ask of the lab on a controller host. Each step is waited for to its end
-before the next begins. The end is looked for all the time (every 50 ms), so nothing is lost to polling. Two things as in the thesis: `Integrations` is over
-when the relations are made (its 15 s say so), and only the last step waits for the whole model. What the lab has no duration for (the controller's own
-packages and network, a person at the web page) takes no time here, which speaks for the sequence.
+before the next begins; that of the model when no agent has a hook to run, `active` or not. The end is looked for all the time (every 50 ms), so nothing is lost
+to polling. What the lab has no duration for (the controller's own packages and network, a person at the web page) takes no time here.
 """
 
 from __future__ import annotations
@@ -227,6 +226,10 @@ class Sequence:
         self.apply(without(self.bundle, relations=METAL))
         self.rest(at_rest)
 
+    def integrate(self) -> None:
+        self.apply(self.bundle)
+        self.rest(at_rest)
+
     def open_vault(self) -> None:
         unit = next(about for name, about in status.read(self.link)["units"].items() if name.startswith("vault/"))
         address = f"http://{unit['address']}:8200"
@@ -258,7 +261,7 @@ STEPS: dict[str, Callable[[Sequence], Any]] = {
     "Juju Bootstrap": Sequence.bootstrap,
     "Juju Bundle Deploy": Sequence.deploy,
     "Nova Compute deploy": Sequence.deploy_compute,
-    "Integrations": lambda sequence: sequence.apply(sequence.bundle),
+    "Integrations": Sequence.integrate,
     "Configure Vault": Sequence.open_vault,
 }
 

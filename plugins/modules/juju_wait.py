@@ -145,6 +145,11 @@ applications:
   description: The last state of each application that was waited for, as text.
   returned: always
   type: dict
+addresses:
+  description: The address of each unit of them, as far as it has one.
+  returned: always
+  type: dict
+  sample: {vault/0: 10.0.0.9}
 pending:
   description: Applications that were not as expected.
   returned: always

@@ -226,6 +226,7 @@ def test_waiting_opening_vault_and_waiting_again(site):
     assert first["pending"] == [] and not first["changed"]
 
     address = site.good("juju_status_info", applications=["vault"])["status"]["units"]["vault/0"]["address"]
+    assert first["addresses"]["vault/0"] == address
     vault = {"vault_addr": f"http://{address}:8200", "vault_timeout": 10}
 
     def vault_module(name, check=False, **options):

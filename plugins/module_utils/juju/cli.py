@@ -57,8 +57,8 @@ def controller(directory, name=None):
     }
 
 
-def answers(about, timeout=5):
-    """Whether something with the controller's own certificate listens at one of its addresses."""
+def answers(about, timeout=15):
+    """Whether something with the controller's own certificate listens at one of its addresses. One that has much to do takes its seconds for that."""
     for endpoint in about["endpoint"]:
         host, dummy, port = endpoint.rpartition(":")
         try:

@@ -125,6 +125,7 @@ def _answer(watch, outcome, client):
         held[unit] += f" for {waiter.duration(seconds)}"
     return {
         "applications": {name: about["text"] for name, about in watch.found.items()},
+        "addresses": _addresses(watch),
         "pending": sorted(name for name, about in watch.found.items() if about["verdict"] != expect.DONE),
         "failed_units": failed,
         "held_up_by": held,
@@ -134,6 +135,12 @@ def _answer(watch, outcome, client):
         "progress": outcome.lines if outcome else [],
         "timeline": watch.timeline,
     }
+
+
+def _addresses(watch):
+    """{unit: address} of the units that were waited for."""
+    units = watch.status["units"] if watch.status else {}
+    return {name: unit["address"] for name, unit in units.items() if unit["application"] in watch.found}
 
 
 def _remedy(watch, model, limit=5):

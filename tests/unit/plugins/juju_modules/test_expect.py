@@ -87,6 +87,12 @@ def test_it_waits_for_the_last_unit():
     assert any("keystone" in line and "installing" in line for line in answer["progress"])
 
 
+def test_the_addresses_of_those_waited_for_come_with_the_answer():
+    found = full({"keystone": {"keystone/0": unit(**{"public-address": "10.0.0.8"})}, "vault": {"vault/0": unit(**{"public-address": "10.0.0.9"})}})
+    answer, _, _ = wait([found], applications=["vault"])
+    assert answer["addresses"] == {"vault/0": "10.0.0.9"}
+
+
 def test_flapping_starts_the_count_anew():
     answer, _, _ = wait([SETTLED, SETTLED, BUSY, SETTLED], options={"successes": 4}, every=1)
     assert answer["waited"] >= 5
