@@ -186,6 +186,11 @@ def test_a_rack_of_a_hundred_has_as_many_addresses_and_an_inventory():
     assert hosts["compute2"]["bmc"] == {"type": "ipmi", "address": "10.42.0.22", "user": "root", "password": "root"}
 
 
+def test_tasks_are_counted_by_the_recap():
+    recap = "PLAY RECAP ***\ncontroller0                : ok=224  changed=0    unreachable=0    failed=0    skipped=79\n"
+    assert site.tasks_run(f"TASK [x : ok=3]\n{recap}") == 224
+
+
 def test_both_ratios_are_without_the_overhead():
     run = {"site_s": 11000.0, "overhead_s": 1000.0, "bound_s": 9800.0}
     rerun = {"3": {"seconds": 60.0, "tasks": 150, "requests": {"maas": 40, "juju": 8}}}
