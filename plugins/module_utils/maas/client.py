@@ -16,12 +16,10 @@ import http.client
 import importlib
 import random
 import ssl
-import sys
 import time
-import types
-from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
+from ansible_collections.stratus.cloud.plugins.module_utils.deferred import deferred
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import description as api_description
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import (
     ApiError,
@@ -40,33 +38,6 @@ REPEATABLE = frozenset(("GET", "HEAD", "PUT", "DELETE"))
 GATEWAY = frozenset((502, 504))
 # nginx in front of a region may stop at 8 KB.
 URL_LIMIT = 7500
-
-
-class Deferred(types.ModuleType):
-    """Stands in for a module until somebody really uses it."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(importlib.import_module(self.__name__), name)
-
-
-@contextmanager
-def deferred(*names):
-    """While bones is imported, modules that only its own transport and interactive login use are stand-ins."""
-    placed = {}
-    for name in names:
-        if name not in sys.modules:
-            placed[name] = sys.modules[name] = Deferred(name)
-            parent, dot, child = name.rpartition(".")
-            if dot and parent in placed:
-                placed[parent].__dict__[child] = placed[name]
-    try:
-        yield
-    finally:
-        for name, module in placed.items():
-            if sys.modules.get(name) is module:
-                del sys.modules[name]
 
 
 def load_bones():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -430,3 +432,12 @@ def test_endpoints_that_are_not_named_are_found_or_ambiguous():
 def test_refusals_keep_their_code():
     assert Refused("x", "not found").absent and Refused("relation already exists").exists
     assert client.UUID.fullmatch("11111111-2222-3333-4444-555555555555")
+
+
+def test_libjuju_comes_without_what_only_external_users_need():
+    code = (
+        "import sys; from ansible_collections.stratus.cloud.plugins.module_utils.juju import client; assert client.JUJU_IMPORT_ERROR is None;"
+        "print([n for n in ('macaroonbakery', 'pymacaroons', 'nacl', 'requests') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
+    assert done.stdout.strip() == "[]"
