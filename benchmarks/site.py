@@ -31,7 +31,7 @@ sys.path[:] = [str(ROOT), str(ROOT / ".venv/collections"), *(path for path in sy
 import yaml  # noqa: E402
 
 from benchmarks import overlap  # noqa: E402
-from lab.__main__ import ask  # noqa: E402
+from lab.__main__ import ask, daemon_pid  # noqa: E402
 from lab.engine import DATA  # noqa: E402
 from lab.paths import Paths  # noqa: E402
 from lab.world.juju import charms  # noqa: E402
@@ -223,6 +223,8 @@ def main() -> int:
         "--parts", nargs="+", choices=("sequence", "site", "rerun"), default=("sequence", "site", "rerun"), help="the others are taken from the last run"
     )
     options = parser.parse_args()
+    if "site" in options.parts and daemon_pid(Paths()):
+        raise SystemExit("The lab of this checkout is up, and the benchmark begins with a bare one: take it down first (make lab-down).")
     bench = Bench(OUT.parent / "site")
     parts: dict[str, Any] = json.loads(PARTS.read_text()) if PARTS.exists() else {}
     steps = bench.place / "sequence.json"
