@@ -238,6 +238,7 @@ def test_vault_is_opened_unit_by_unit_and_its_authority_is_kept(site):
         {"vault/0": unit("vault", "127.98.1.1"), "vault/1": unit("vault", "127.98.1.2"), "vault-mysql-router/0": unit("vault-mysql-router", "127.98.1.1")}
     )
     site.answers["juju_status_info"]["status"]["applications"]["vault"] = {}
+    site.answers["juju_wait"] = {"addresses": {"vault/0": "127.98.1.1", "vault/1": "127.98.1.2"}}
     site.answers["vault_charm_authorize"] = {"ca": "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----"}
     done, _changed, asked = site.play("vault", "access", vault_key_shares=3, vault_key_threshold=2)
     assert done.returncode == 0, told(done)
@@ -258,7 +259,7 @@ def test_vault_is_opened_unit_by_unit_and_its_authority_is_kept(site):
 @pytest.mark.parametrize("unsecure", [False, True])
 def test_vault_opens_by_itself_only_when_that_is_asked_for_by_its_name(site, unsecure):
     given = {"openstack_bundle_vault_totally_unsecure_auto_unlock": True} if unsecure else {}
-    site.answers["juju_status_info"]["status"]["units"] = {"vault/0": unit("vault", "127.98.0.7")}
+    site.answers["juju_wait"] = {"addresses": {"vault/0": "127.98.0.7"}}
     site.answers["vault_charm_authorize"] = {"ca": "certificate"}
     done, _changed, asked = site.play("compose", "deploy", "vault", **given)
     assert done.returncode == 0, told(done)
