@@ -100,3 +100,13 @@ async def test_a_key_that_is_refused_ends_it_with_the_reason(tmp_path):
 async def test_a_missing_state_file_is_named():
     with pytest.raises(ValueError, match="state_file"):
         await source.main(asyncio.Queue(), {})
+
+
+def test_the_collections_beside_the_file_become_importable(monkeypatch):
+    monkeypatch.setattr(source.sys, "path", ["/elsewhere"])
+    file = "/opt/c/ansible_collections/stratus/cloud/extensions/eda/plugins/event_source/maas_machines.py"
+    source.beside(file)
+    source.beside(file)
+    assert source.sys.path == ["/elsewhere", "/opt/c"]
+    source.beside("/somewhere/maas_machines.py")
+    assert source.sys.path == ["/elsewhere", "/opt/c"]

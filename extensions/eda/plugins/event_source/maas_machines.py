@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,13 @@ def remember(file: Path, seen: set[str]) -> None:
     temporary.replace(file)
 
 
+def beside(file: str) -> None:
+    """Make the collections importable that ``file`` lies among: ansible-rulebook reads it by its path and, unlike Ansible, imports no collection."""
+    root = next((parent.parent for parent in Path(file).absolute().parents if parent.name == "ansible_collections"), None)
+    if root and str(root) not in sys.path:
+        sys.path.append(str(root))
+
+
 def read_machines(args: dict[str, Any]) -> list[dict[str, Any]]:
     """All machines of the region, summarised. MaasError when it cannot be had."""
     from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import Client
@@ -100,6 +108,7 @@ def read_machines(args: dict[str, Any]) -> list[dict[str, Any]]:
 
 async def main(queue: asyncio.Queue, args: dict[str, Any]) -> None:
     """What ansible-rulebook calls: runs until it is cancelled. A region that does not answer is asked again at the next look."""
+    beside(__file__)
     from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError
 
     if not args.get("state_file"):
