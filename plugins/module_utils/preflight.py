@@ -220,14 +220,23 @@ def network(site: Site) -> Iterator[dict]:
                         check, taken, str(value), "DHCP could give this address to another machine", f"move it out of maas_dynamic_range ({start}-{end})"
                     )
 
-    url = urlsplit(str(site.get("maas_url") or ""))
-    if site.get("maas_url") and PLACEHOLDER not in url.geturl():
-        if url.scheme not in ("http", "https") or not url.hostname:
+    if site.get("maas_url") and PLACEHOLDER not in str(site.get("maas_url")):
+        name = _http_host(str(site.get("maas_url")))
+        if not name:
             yield problem(check, "maas_url", site.get("maas_url"), "it is no http address", "write it like http://10.42.0.1:5240/MAAS")
-        elif url.hostname == "localhost" or ((host := _address(url.hostname)) and host.is_loopback and subnet and not subnet.is_loopback):
+        elif name == "localhost" or ((host := _address(name)) and host.is_loopback and subnet and not subnet.is_loopback):
             yield problem(
                 check, "maas_url", site.get("maas_url"), "machines cannot reach a loopback address", "use the controller's address on the private network"
             )
+
+
+def _http_host(text: str) -> str | None:
+    """The host of an http address; None when it is none."""
+    try:
+        url = urlsplit(text)
+        return url.hostname if url.scheme in ("http", "https") else None
+    except ValueError:
+        return None
 
 
 def _with_bmc(site: Site):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle, constraints, status
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+# The same examples each time, so that a failure tells of a change; STRATUS_FUZZ=1 looks for new ones.
+SETTINGS = settings(
+    max_examples=150, deadline=None, derandomize="STRATUS_FUZZ" not in os.environ, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 2**40), st.floats(allow_nan=False), st.text(max_size=12))
 anything = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.text(max_size=6), st.integers(0, 9)), inner, max_size=3))
