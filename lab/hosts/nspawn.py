@@ -13,6 +13,7 @@ import re
 import secrets
 import shlex
 import subprocess
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ CAPABILITIES_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 class HostError(Exception):
     """A host could not be started or asked."""
+
+
+# Hosts come and go side by side; each writes the one file.
+KNOWN_HOSTS = threading.Lock()
 
 
 @dataclass
@@ -134,18 +139,22 @@ class Host:
             subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{self.hostname}", "-f", str(target)], check=True, capture_output=True)
         self.forget()
         names = ",".join([*(nic.ip for nic in self.nics if nic.ip), self.name])
-        with self.paths.known_hosts.open("a") as stream:
+        with KNOWN_HOSTS, self.paths.known_hosts.open("a") as stream:
             for kind in ("ed25519", "ecdsa"):
                 public = (self.upper / f"etc/ssh/ssh_host_{kind}_key.pub").read_text().split()
                 stream.write(f"{names} {public[0]} {public[1]}\n")
 
     def forget(self) -> None:
         """Take the host out of known_hosts (a thrown-away host comes back with other keys)."""
-        if not self.paths.known_hosts.exists():
-            return
         own = {nic.ip for nic in self.nics if nic.ip} | {self.name}
-        keep = [line for line in self.paths.known_hosts.read_text().splitlines() if not own & set(line.split(" ")[0].split(","))]
-        self.paths.known_hosts.write_text("".join(line + "\n" for line in keep))
+        with KNOWN_HOSTS:
+            if not self.paths.known_hosts.exists():
+                return
+            keep = [line for line in self.paths.known_hosts.read_text().splitlines() if not own & set(line.split(" ")[0].split(","))]
+            # Ansible reads it at any moment: it is there whole, before and after.
+            fresh = self.paths.known_hosts.with_suffix(".new")
+            fresh.write_text("".join(line + "\n" for line in keep))
+            fresh.replace(self.paths.known_hosts)
 
     def authorize(self, keys: Iterable[str]) -> None:
         """Let ``keys`` log in as root and as ubuntu."""

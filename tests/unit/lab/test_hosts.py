@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,18 @@ def test_a_forgotten_host_leaves_the_others_known(tmp_path, monkeypatch):
     paths.known_hosts.write_text("10.42.0.100,compute0 ssh-ed25519 A\n198.51.100.2,10.42.0.1,controller ssh-ed25519 B\n10.42.0.101,compute1 ssh-ed25519 C\n")
     compute.ComputeHosts(paths).host("compute0", "10.42.0.100/16").forget()
     assert [line.split()[-1] for line in paths.known_hosts.read_text().splitlines()] == ["B", "C"]
+
+
+def test_hosts_that_go_side_by_side_leave_the_others_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(nspawn.cgroup, "unified", lambda: tmp_path / "cgroup")
+    paths = Paths(tmp_path / "lab").make()
+    stays = "198.51.100.2,controller ssh-ed25519 B\n"
+    paths.known_hosts.write_text(stays)
+    going = [compute.ComputeHosts(paths).host(f"compute{number}", f"10.42.0.{number}/16") for number in range(1, 41)]
+    with ThreadPoolExecutor(20) as pool:
+        for _ in range(5):
+            list(pool.map(lambda host: host.forget(), going))
+    assert paths.known_hosts.read_text() == stays
 
 
 def test_name_servers_are_not_the_stub(tmp_path):
