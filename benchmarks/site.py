@@ -99,7 +99,9 @@ class Bench:
 
     def requests(self) -> dict[str, int]:
         """How many came to each face since the lab began."""
-        return ask(self.paths, "GET", "/world", timeout=120).get("requests", {})
+        world = ask(self.paths, "GET", "/world", timeout=120)
+        # Juju's face counts by kind of request.
+        return {**world.get("requests", {}), "juju": sum(world.get("juju_requests", {}).values())}
 
     def play(self, name: str, speed: float, inventory: Path | None = None) -> dict[str, Any]:
         """Run site.yml: its record, and the lab's clock before and after."""

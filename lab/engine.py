@@ -46,7 +46,7 @@ class Engine:
     """State, queue and log of one lab.
 
     ``state`` keys owned here: ``queue`` [[at, number, handler, args]], ``log`` [{at, kind, ...}], ``faults`` [{name, times, ...}],
-    ``next`` (counters), ``requests`` (how many came to each face), ``now`` (virtual time of the last save). Everything else belongs to the world's modules.
+    ``next`` (counters), ``requests`` (how many came, by face), ``now`` (virtual time of the last save). Everything else belongs to the world's modules.
     """
 
     def __init__(self, clock: Clock | None = None, path: Path | None = None, profile: str = "thesis", effects: Any = None):

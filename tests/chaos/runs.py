@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
 
+from tests.support.processes import kill
 from tests.support.site import BIN, ROOT
 
 TASK = re.compile(r"^TASK \[(.*)\] \*+$")
-
-
-def tree(pid: int, proc: Path = Path("/proc")) -> list[int]:
-    """A process and all that descends from it. Ansible's workers have sessions of their own, so a process group is not enough."""
-    children: dict[int, list[int]] = {}
-    for entry in proc.iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(entry.name))
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
-    return found
-
-
-def kill(pid: int) -> None:
-    """SIGKILL to the whole tree. The top is stopped first, so that it starts nothing more."""
-    for signal_number in (signal.SIGSTOP, signal.SIGKILL):
-        for one in tree(pid):
-            try:
-                os.kill(one, signal_number)
-            except ProcessLookupError:
-                continue
 
 
 class Run:

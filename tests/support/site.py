@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import yaml
 
 from lab.__main__ import ask
 from lab.paths import Paths
+from tests.support.processes import kill
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -53,12 +53,12 @@ def play_until(line: str, *arguments: str, timeout: float = 1500) -> str:
     printed = ""
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL,
                           start_new_session=True) as process:  # fmt: skip
-        watchdog = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog = threading.Timer(timeout, kill, (process.pid,))
         watchdog.start()
         for text in process.stdout:
             printed += text
             if line in text:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill(process.pid)
                 break
         watchdog.cancel()
     return printed

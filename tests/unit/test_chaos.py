@@ -12,8 +12,8 @@ import pytest
 
 from lab.world.maas.base import Fields
 from tests.chaos import chains, essence, matrix, table
-from tests.chaos.runs import kill, tree
 from tests.chaos.snapshots import PHASES
+from tests.support.processes import kill, tree
 from tests.unit.lab.test_maas_world import ADMIN, Site
 
 ROOT = Path(__file__).resolve().parents[2]

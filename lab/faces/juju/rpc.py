@@ -47,7 +47,6 @@ class Connection:
 
     async def _answer(self, message: dict[str, Any]) -> None:
         name, request = message.get("type", ""), message.get("request", "")
-        self.world.engine.count("juju")
         self.world.engine.state.setdefault("juju_requests", {})
         counts = self.world.engine.state["juju_requests"]
         counts[f"{name}.{request}"] = counts.get(f"{name}.{request}", 0) + 1

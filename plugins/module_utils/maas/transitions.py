@@ -277,7 +277,7 @@ BMC_AWAY = "Could not contact node's BMC"
 BMC_PAUSES = (5.0, 15.0)
 
 
-def act(client, machines, steps, params, sleep=time.sleep):
+def act(client, machines, steps, params, sleep):
     """The operations of all steps; ({name: machine as it is now}, {name: why it failed}). BMCs that are away are asked again, all together.
 
     When the region was waited for in vain once, it is waited for no more: the next machine's operation would find it as it is.
@@ -378,7 +378,7 @@ def bring(client, params, clock=None, sleep=None, emit=None):
         timeline=[],
         settled=[],
     )
-    done, failed = ({}, {}) if client.read_only else act(client, machines, steps, params, **({"sleep": sleep} if sleep else {}))
+    done, failed = ({}, {}) if client.read_only else act(client, machines, steps, params, sleep or time.sleep)
     for name, machine in {**machines, **done}.items():
         if name in failed:
             result["failed_machines"][machine["hostname"]] = failed[name]

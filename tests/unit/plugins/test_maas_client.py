@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import stat
-import subprocess
-import sys
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import client as client_module
@@ -19,6 +17,8 @@ from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import (
     sentence,
 )
 from maas_fakes import DESCRIPTION, KEY, Time, Transport, client
+
+from tests.support.processes import imports
 
 LOST = Unreachable("cut off", sent=True)
 REFUSED = Unreachable("refused", sent=False)
@@ -225,12 +225,8 @@ def test_cached_description_saves_the_request(tmp_path):
 
 
 def test_libmaas_comes_without_the_heavy_libraries_of_its_own_transport():
-    code = (
-        "import sys; from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import load_bones; load_bones();"
-        "print([n for n in ('aiohttp', 'macaroonbakery', 'requests') if n in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
-    assert done.stdout.strip() == "[]"
+    statement = "from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import load_bones; load_bones()"
+    assert imports(statement, "aiohttp", "macaroonbakery", "requests") == []
 
 
 # Words

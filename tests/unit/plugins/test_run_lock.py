@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
+
+from tests.support.processes import kill
 
 ROOT = Path(__file__).resolve().parents[3]
 ME = {"user": "a", "control": "here", "boot": "b1", "pid": 10, "started": 100, "what": "site.yml", "since": "now"}
@@ -109,7 +110,7 @@ def test_the_second_run_names_the_first_and_a_killed_one_is_taken_over(tmp_path)
         assert second.returncode != 0
         assert "Another run is at work on this cloud: site.yml by" in said and f"process {first.pid}" in said, said
     finally:
-        os.killpg(first.pid, signal.SIGKILL)
+        kill(first.pid)
         first.wait()
     third = start(tmp_path)
     said = third.communicate(timeout=120)[0]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +11,8 @@ import pytest
 import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import actions, bootstrap, charms, cli, client, clouds, lifecycle
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
+
+from tests.support.processes import imports
 
 SECRET = "consumer:token:secret"
 
@@ -435,9 +435,5 @@ def test_refusals_keep_their_code():
 
 
 def test_libjuju_comes_without_what_only_external_users_need():
-    code = (
-        "import sys; from ansible_collections.stratus.cloud.plugins.module_utils.juju import client; assert client.JUJU_IMPORT_ERROR is None;"
-        "print([n for n in ('macaroonbakery', 'pymacaroons', 'nacl', 'requests') if n in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
-    assert done.stdout.strip() == "[]"
+    statement = "from ansible_collections.stratus.cloud.plugins.module_utils.juju import client; assert client.JUJU_IMPORT_ERROR is None"
+    assert imports(statement, "macaroonbakery", "pymacaroons", "nacl", "requests") == []
