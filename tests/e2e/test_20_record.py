@@ -95,4 +95,8 @@ def test_an_inventory_made_for_this_rack_passes_preflight(tmp_path):
     report = f"stratus_preflight_report={tmp_path / 'found.json'}"
     done = run("ansible-playbook", "-i", str(site), "playbooks/preflight.yml", "-e", report, env={"ANSIBLE_SSH_CONTROL_PATH_DIR": os.fspath(tmp_path)})
     assert done.returncode == 0, explain(done)
-    assert json.loads((tmp_path / "found.json").read_text()) == {"problems": [], "skipped": []}
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert (found["problems"], found["skipped"]) == ([], [])
+    # What the lab plays as installed is a version that versions.yml knows a fault of: said, and no more than that.
+    [warning] = found["warnings"]
+    assert warning.startswith("juju_channel = juju 3.6.14, installed: ") and "21683" in warning
