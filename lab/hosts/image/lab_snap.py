@@ -264,8 +264,8 @@ def cmd_info(options):
             # Without the store, what is installed is still told; what is not is not found.
             entry = {"summary": name, "publisher": snaps[name]["publisher"], "license": "unset", "channels": {}} if name in snaps else None
         if entry is None:
-            missing.append(f'warning: no snap found for "{name}"')
-            blocks.append(missing[-1])
+            missing.append(f'no snap found for "{name}"')
+            blocks.append(f"warning: {missing[-1]}")
             continue
         lines = [f"name:      {name}", f"summary:   {entry['summary']}", f"publisher: {publisher(entry['publisher'].capitalize())}",
                  f"license:   {entry['license']}", "description: |", f"  {entry['summary']}"]  # fmt: skip
@@ -276,7 +276,7 @@ def cmd_info(options):
             lines.append(f"  {channel + ':':<18} {release['version']} 2026-06-01 ({release['revision']}) {release['size']} -")
         blocks.append("\n".join(lines))
     if len(options.names) == 1 and missing:
-        lab.fail(missing[0])
+        lab.fail(f"error: {missing[0]}")
     print("\n---\n".join(blocks))
     return 0 if len(missing) < len(options.names) else 1
 
