@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 
 .PHONY: e2e
-.PHONY: help venv demo test lint unit sanity contract integration molecule molecule-down lab-up lab-status lab-down build docs live bench clean
+.PHONY: help venv demo test lint unit sanity contract integration molecule molecule-down lab-up lab-status lab-down build importer docs live bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ matrix: ## unit tests and sanity on the oldest and the newest ansible-core, Pyth
 build: venv ## the collection's tarball, into build/
 	mkdir -p build
 	ansible-galaxy collection build --force --output-path build .
+
+importer: build ## Galaxy's own checks (galaxy-importer) on the tarball
+	tests/importer
 
 docs: venv ## the documentation, built strictly, into build/docs/html
 	rm -rf build/docs && mkdir -p build/docs/source/reference && chmod 755 build/docs/source/reference
