@@ -104,19 +104,41 @@ def prepare(source: Path, place: Path) -> dict[str, Any]:
     return {"open": copy.open, "vaulted": copy.vaulted, "notes": notes, **told}
 
 
+class Watch:
+    """Whether that has happened until which time is to pass: ``until-vault`` (Vault asks to be opened), ``until-keystone`` (its units have certificates)."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.keystone: set[str] = set()
+        self.certified: set[str] = set()
+
+    def take(self, entry: dict[str, Any]) -> None:
+        unit = entry.get("unit", "")
+        if entry["kind"] == "juju.status" and unit.startswith("vault/") and entry["status"] == "blocked" and "init" in entry["message"]:
+            self.asked = True
+        if entry["kind"] == "juju.step" and unit.startswith("keystone/"):
+            self.keystone.add(unit)
+            if entry["step"].startswith("changed:certificates:"):
+                self.certified.add(unit)
+
+    def over(self, wanted: str) -> bool:
+        return self.asked if wanted == "until-vault" else bool(self.keystone) and self.keystone == self.certified
+
+
 def drive(paths: Paths, mode: Path, stop: threading.Event) -> None:
     """Let the lab's time pass only while the playbook waits: from one thing that happens to the next, however slow this machine is.
 
-    The playbook writes into ``mode`` what it does: ``run`` while it waits, ``until-vault`` while it waits for Vault to ask to be opened.
+    The playbook writes into ``mode`` what it does: ``run`` while it waits for the end, ``until-...`` while it waits for what ``Watch`` knows.
     """
+    watch = Watch()
     while not stop.wait(0.02):
         wanted = mode.read_text().strip() if mode.exists() else "stand"
-        if wanted not in ("run", "until-vault"):
+        if wanted not in ("run", "until-vault", "until-keystone"):
             stop.wait(0.2)
             continue
-        happened = (ask(paths, "POST", "/clock", {"next": True}) or {}).get("log") or []
-        asks = [e for e in happened if e["kind"] == "juju.status" and e["unit"].startswith("vault/") and e["status"] == "blocked" and "init" in e["message"]]
-        if wanted == "until-vault" and asks:
+        for entry in (ask(paths, "POST", "/clock", {"next": True}) or {}).get("log") or []:
+            watch.take(entry)
+        if wanted != "run" and watch.over(wanted):
             mode.write_text("stand")
 
 

@@ -38,6 +38,14 @@ options:
       - Their storage is kept. Juju gives machines back that hold nothing any more.
     type: bool
     default: false
+  later:
+    description:
+      - Endpoints (C(application:endpoint)) whose relations this call does not make; which of them the model lacks is returned in RV(later).
+      - For relations that would make the charms work twice when they are made at once, such as those to a Keystone that has yet to get its certificate.
+      - A bundle's relation counts when its endpoints are named or are found from the charms.
+    type: list
+    elements: str
+    default: []
   apply_timeout:
     description: Seconds within which the steps must have been carried out. Charms settle later; see M(stratus.cloud.juju_wait).
     type: float
@@ -83,6 +91,12 @@ machines:
   description: The model's machine for each machine of the bundle.
   returned: success
   type: dict
+later:
+  description: Relations of O(later) that the model lacks, by their endpoints.
+  returned: success
+  type: list
+  elements: list
+  sample: [["glance:identity-service", "keystone:identity-service"]]
 unnamed:
   description: Applications of the model that the bundle does not name.
   returned: success
@@ -109,7 +123,7 @@ def work(module, client):
     # In check mode a model that is not there yet would have been made by now.
     expected = module.check_mode and client.find_model(options["model"]) is None
     actual = dict(model.EMPTY) if expected else model.read(client, desired)
-    job = apply.Application(client, desired, options["machine_map"], options["apply_timeout"], prune=options["prune"])
+    job = apply.Application(client, desired, options["machine_map"], options["apply_timeout"], prune=options["prune"], later=options["later"])
     if module.check_mode:
         made = job.plan(actual)
         if actual.get("model"):
@@ -117,7 +131,7 @@ def work(module, client):
     else:
         made = job.apply(actual)
     lines = plan.lines(made)
-    answer = {"changed": bool(lines), "plan": lines, "notes": made["notes"], "unnamed": made["unnamed"], "machines": made["machines"]}
+    answer = {"changed": bool(lines), "plan": lines, "notes": made["notes"], "unnamed": made["unnamed"], "later": made["later"], "machines": made["machines"]}
     if lines and not module.check_mode:
         answer["machines"] = plan.match_machines(desired, model.read(client, desired), options["machine_map"])[0]
     if module._diff:
@@ -136,6 +150,7 @@ def main():
             "overlays": {"type": "list", "elements": "raw", "default": []},
             "machine_map": {"type": "dict", "default": {}},
             "prune": {"type": "bool", "default": False},
+            "later": {"type": "list", "elements": "str", "default": []},
             "apply_timeout": {"type": "float", "default": 1800},
         }
     )

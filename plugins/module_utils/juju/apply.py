@@ -17,9 +17,9 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import B
 class Application:
     """One bundle brought to one model."""
 
-    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic, own_machines=False, prune=False):
+    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic, own_machines=False, prune=False, later=()):
         self.client, self.desired, self.machine_map, self.own_machines = client, desired, machine_map, own_machines
-        self.prune = prune
+        self.prune, self.later = prune, later
         self.deadline = clock() + timeout
         self.timeout, self.clock = timeout, clock
         self.done = []
@@ -29,7 +29,7 @@ class Application:
 
     def plan(self, actual):
         """The plan, made with as much as is known about the charms without changing anything."""
-        made = plans.make(self.desired, actual, self.machine_map, own_machines=self.own_machines, prune=self.prune)
+        made = plans.make(self.desired, actual, self.machine_map, own_machines=self.own_machines, prune=self.prune, later=self.later)
         if not made["steps"]:
             return made
         known = {}
@@ -41,7 +41,7 @@ class Application:
             elif about and about.get("charm") and ":" in about["charm"]:
                 known[name] = self._info(about["charm"])
         offers.check(self.desired, known)
-        return plans.make(self.desired, actual, self.machine_map, known, self.own_machines, self.prune)
+        return plans.make(self.desired, actual, self.machine_map, known, self.own_machines, self.prune, self.later)
 
     def _info(self, url):
         if url not in self._infos:
@@ -67,13 +67,13 @@ class Application:
     # --- doing ---
 
     def apply(self, actual):
-        """Carries out what is missing. Returns the first plan; self.done holds the lines of the steps that were carried out."""
+        """Carries out what is missing. Returns the first plan, with what is left for later; self.done holds the lines of the steps that were carried out."""
         first = plan = self.plan(actual)
         losses = 0
         while plan["steps"]:
             try:
                 self._carry_out(plan, actual)
-                return first
+                break
             except ConnectionLost as error:
                 losses += 1
                 if losses > 20 or self.clock() >= self.deadline:
@@ -83,7 +83,7 @@ class Application:
             # What took effect is in the model, not in this process: read it again and go on with the rest.
             actual = models.read(self.client, self.desired)
             plan = self.plan(actual)
-        return first
+        return {**first, "later": plan["later"]}
 
     def _stopped(self, error, plan):
         if isinstance(error, BundleFault) and not self.done:
@@ -110,7 +110,9 @@ class Application:
                     known[name] = self._info(about["charm"])
             offers.check(self.desired, known)
             # The same steps, with the endpoints that the bundle left open.
-            steps = plan["steps"] = plans.make(self.desired, actual, self.machine_map, known, self.own_machines, self.prune)["steps"]
+            named = plans.make(self.desired, actual, self.machine_map, known, self.own_machines, self.prune, self.later)
+            plan.update(steps=named["steps"], later=named["later"])
+            steps = plan["steps"]
         machines = dict(plan["machines"])
         known_machines = {name for name in actual["machines"] if "/" not in name}
         for step in steps:

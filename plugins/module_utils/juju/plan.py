@@ -345,11 +345,11 @@ def _related(pair, actual, charms):
     return False, pair
 
 
-def make(desired, actual, machine_map=None, charms=None, own_machines=False, prune=False):
-    """{steps, notes, machines, unnamed}; BundleFault when the two cannot be brought together.
+def make(desired, actual, machine_map=None, charms=None, own_machines=False, prune=False, later=()):
+    """{steps, notes, machines, unnamed, later}; BundleFault when the two cannot be brought together.
 
     With `own_machines` placements name the model's machines, not a bundle's. With `prune` applications that the bundle does
-    not name are removed, last of all.
+    not name are removed, last of all. Relations of the endpoints in `later` (application:endpoint) are not made: those that are missing are told.
     """
     charms = charms or {}
     if own_machines:
@@ -401,14 +401,19 @@ def make(desired, actual, machine_map=None, charms=None, own_machines=False, pru
         fields = _annotation_changes(application["annotations"], (present or {}).get("annotations"))
         if fields:
             steps["annotations"].append({"action": "annotate", "kind": "application", "name": name, "annotations": fields, "text": f"annotate {name}"})
+    postponed = []
     for pair in desired["relations"]:
         try:
             there, resolved = _related(pair, actual, charms)
         except ValueError as error:
             found.append(str(error))
             continue
-        if not there:
-            ends = [f"{name}:{end}" if end else name for name, end in resolved]
+        if there:
+            continue
+        ends = [f"{name}:{end}" if end else name for name, end in resolved]
+        if set(ends) & set(later):
+            postponed.append(ends)
+        else:
             steps["relations"].append({"action": "relate", "endpoints": ends, "text": f"relate {ends[0]} and {ends[1]}"})
     if found:
         raise BundleFault(found)
@@ -422,7 +427,7 @@ def make(desired, actual, machine_map=None, charms=None, own_machines=False, pru
             steps["removals"].append({"action": "remove", "application": name, "text": text})
         else:
             notes.append(f"{name}, which the bundle does not name, is being removed from the model")
-    return {"steps": _numbered(steps), "notes": notes, "machines": mapping, "unnamed": extra}
+    return {"steps": _numbered(steps), "notes": notes, "machines": mapping, "unnamed": extra, "later": postponed}
 
 
 def _kept(wanted, present):

@@ -196,6 +196,21 @@ def test_what_the_bundle_does_not_name_is_removed_when_asked():
         assert again["steps"] == [] and again["unnamed"] == [] and not [note for note in again["notes"] if "vault" in note]
 
 
+@pytest.mark.parametrize("end", ["keystone:certificates", "vault:certificates"])
+def test_relations_that_are_to_come_later_are_told_until_they_are_made(end):
+    wanted = desired()
+    for breaks in ({}, {"breaks": {3}}, {"breaks": {9}, "before": True}):
+        world = fake.Model()
+        link = fake.Client(world, **breaks)
+        made = apply.Application(link, wanted, later=[end]).apply(model.read(link, wanted))
+        assert len(world.relations) == 2 and [set(pair) for pair in made["later"]] == [{"vault:certificates", "keystone:certificates"}]
+        again = apply.Application(link, wanted, later=[end]).plan(model.read(link, wanted))
+        assert again["steps"] == [] and len(again["later"]) == 1
+        rest = apply.Application(link, wanted).apply(model.read(link, wanted))
+        assert texts(rest) == ["relate vault:certificates and keystone:certificates"] and rest["later"] == []
+        assert apply.Application(link, wanted, later=[end]).plan(model.read(link, wanted))["later"] == []
+
+
 def test_a_unit_that_was_moved_is_left_and_told():
     world = fake.Model()
     run(world)
