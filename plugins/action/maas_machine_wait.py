@@ -13,6 +13,7 @@ import time
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.plugin_utils import progress
 
 # Short at first, so that an operator soon sees that something happens; long later, for every slice starts a process.
@@ -66,7 +67,7 @@ class ActionModule(ActionBase):
     def _print(self, lines):
         for line in lines:
             if line:
-                self._display.display(f"  {progress.harmless(line)}")
+                self._display.display(f"  {plain.line(line)}")
 
     @staticmethod
     def _last(result, changed, lines, timeline):

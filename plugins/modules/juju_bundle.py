@@ -114,6 +114,7 @@ steps_done:
   elements: str
 """
 
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, arguments, bundle, model, plan
 
 
@@ -139,7 +140,7 @@ def work(module, client):
         answer["diff"] = {"before": "", "after": text, "before_header": "nothing to do", "after_header": f"plan for model {options['model']}"}
     for note in made["notes"]:
         if "could not be provisioned" in note:
-            module.warn(note)
+            module.warn(plain.lines(note))
     return answer
 
 

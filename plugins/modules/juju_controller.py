@@ -101,6 +101,7 @@ seconds:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bootstrap, cli
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
 
@@ -131,7 +132,7 @@ def main():
     try:
         answer = work(module, cli.Command(module))
     except JujuFault as error:
-        module.fail_json(msg=str(error), **error.result)
+        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
     module.exit_json(**answer)
 
 

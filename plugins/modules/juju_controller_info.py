@@ -68,6 +68,7 @@ controller:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import cli
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
 
@@ -84,7 +85,7 @@ def main():
     try:
         about = cli.controller(cli.data_directory(module.params["juju_data"]), module.params["name"])
     except JujuFault as error:
-        module.fail_json(msg=str(error), **error.result)
+        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
     answer = {"changed": False, "exists": about is not None, "controller": about}
     if about and module.params["probe"]:
         answer["answers"] = cli.answers(about)

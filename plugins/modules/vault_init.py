@@ -77,6 +77,7 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.vault import client, keys, steps
 from ansible_collections.stratus.cloud.plugins.module_utils.vault.errors import VaultFault
 
@@ -126,7 +127,7 @@ def main():
     try:
         answer = work(module)
     except VaultFault as error:
-        module.fail_json(msg=str(error), **error.result)
+        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
     module.exit_json(**answer)
 
 

@@ -57,6 +57,7 @@ version:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.vault import client, keys, steps
 from ansible_collections.stratus.cloud.plugins.module_utils.vault.errors import VaultFault
 
@@ -81,7 +82,7 @@ def main():
     try:
         answer = steps.unseal(client.unit(options), given, module.check_mode)
     except VaultFault as error:
-        module.fail_json(msg=str(error), **error.result)
+        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
     module.exit_json(**answer, diff={"before": {"sealed": answer["was_sealed"]}, "after": {"sealed": False}})
 
 

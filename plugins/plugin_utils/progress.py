@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import sys
 import time
 
 from ansible import constants
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.phases import clock
 
 # Callbacks that write for people. Any other may write for a program, which a stray line would break.
 HUMAN = frozenset(("default", "debug", "yaml", "unixy", "diy", "minimal"))
-# Control characters, and the marks that turn the direction of text: names come from other programs and are only to be read.
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 GAUGE = 12
 
 
@@ -28,11 +26,6 @@ def wanted(task_vars, callback=None, environ=None):
     if callback.rsplit(".", 1)[-1] not in HUMAN:
         return False
     return boolean((task_vars or {}).get("stratus_progress", environ.get("STRATUS_PROGRESS", True)), strict=False)
-
-
-def harmless(text):
-    """Text of others without what a terminal would obey."""
-    return UNSAFE.sub("?", str(text))
 
 
 class Status:
@@ -72,7 +65,7 @@ class Status:
             full = int(GAUGE * whole / (whole + left))
             parts.insert(0, "━" * full + "─" * (GAUGE - full))
         parts.append(f"{clock(whole)} in all" + (f", about {clock(left)} left" if left else ""))
-        return " · ".join([*parts, harmless(news)] if news else parts)
+        return " · ".join([*parts, plain.line(news)] if news else parts)
 
 
 class Foot:

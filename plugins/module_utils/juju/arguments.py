@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import cli
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import client as clients
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
@@ -58,8 +59,8 @@ def run(module, work):
     except JujuFault as error:
         failure = (str(error), error.result)
     if failure:
-        module.fail_json(msg=failure[0], **{"changed": False, **failure[1]})
-    module.exit_json(**{"changed": False, **answer})
+        module.fail_json(**plain.answer({"changed": False, **failure[1], "msg": failure[0]}))
+    module.exit_json(**plain.answer({"changed": False, **answer}))
 
 
 def optional_connection():
@@ -76,5 +77,5 @@ def run_either(module, on_client, on_controller):
     try:
         answer = on_client(module, cli.Command(module))
     except JujuFault as error:
-        module.fail_json(msg=str(error), **error.result)
-    module.exit_json(**{"changed": False, **answer})
+        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
+    module.exit_json(**plain.answer({"changed": False, **answer}))

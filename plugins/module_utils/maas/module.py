@@ -8,6 +8,7 @@ from __future__ import annotations
 import traceback
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import Client
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import LostAnswer, MaasError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import WaitError
@@ -58,32 +59,34 @@ def run(module, work):
     except ImportError:
         module.fail_json(msg=missing_required_lib("python-libmaas", reason="to talk to MAAS"), exception=traceback.format_exc())
     except Unreachable as error:
-        module.fail_json(
-            msg=f"{error}. Check that the region runs and that {module.params['maas_url']} can be reached from where this task runs.", **error.result
-        )
+        _fail(module, f"{error}. Check that the region runs and that {module.params['maas_url']} can be reached from where this task runs.", error.result)
     except LostAnswer as error:
-        module.fail_json(msg=f"{error}. Run the task again: it looks at what is there first.", **error.result)
+        _fail(module, f"{error}. Run the task again: it looks at what is there first.", error.result)
     except MaasError as error:
-        module.fail_json(msg=str(error), **error.result)
+        _fail(module, str(error), error.result)
     except WaitError as error:
         outcome = error.outcome
-        module.fail_json(
-            msg=str(error),
-            waited=round(outcome.waited, 1),
-            states={name: str(state) for name, state in outcome.states.items()},
-            ready=outcome.done,
-            failed_items=outcome.failed,
-            pending=outcome.pending,
-            timeline=outcome.timeline(),
-        )
+        told = {
+            "waited": round(outcome.waited, 1),
+            "states": {name: str(state) for name, state in outcome.states.items()},
+            "ready": outcome.done,
+            "failed_items": outcome.failed,
+            "pending": outcome.pending,
+            "timeline": outcome.timeline(),
+        }
+        _fail(module, str(error), told)
     finally:
         if client is not None:
             client.close()
     for warning in client.warnings:
-        module.warn(warning)
+        module.warn(plain.lines(warning))
     if "waited" in result:
         _count(result, client.requests, module.params.get("wait_resume") or {})
-    module.exit_json(**result)
+    module.exit_json(**plain.answer(result))
+
+
+def _fail(module, message, result):
+    module.fail_json(**plain.answer({**result, "msg": message}))
 
 
 def _count(result, requests, resume):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.nova.client import Client
 from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault
 
@@ -62,5 +63,5 @@ def run(module, work):
         if client is not None:
             client.close()
     if failure:
-        module.fail_json(msg=failure[0], **{"changed": False, **failure[1]})
-    module.exit_json(**{"changed": False, **answer})
+        module.fail_json(**plain.answer({"changed": False, **failure[1], "msg": failure[0]}))
+    module.exit_json(**plain.answer({"changed": False, **answer}))

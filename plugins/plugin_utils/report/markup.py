@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from urllib.parse import urlsplit
 
-from ansible_collections.stratus.cloud.plugins.plugin_utils.progress import harmless
+from ansible_collections.stratus.cloud.plugins.module_utils.plain import line as harmless
 
 VOID = frozenset(("meta", "br", "input", "hr", "rect", "line", "path", "circle"))
 

@@ -1,0 +1,38 @@
+"""What the README and the pages of docs/ say to type on a cloud that stands is typed here as it is written, on the lab's.
+
+Commands that take something away or add something have tests of their own, with what must have changed (40 to 90); those that only look are here.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.chaos.essence import essence
+from tests.support.site import BIN, ROOT, explain, run, world
+from tests.unit.test_docs import ALL
+
+# What only looks: everything in check mode, and these. A name of a run that the reader has is none that the lab has.
+LOOKS = re.compile(
+    r"ansible-playbook .*--check\b"
+    r"|ansible-playbook .*(playbooks/|stratus\.cloud\.)(verify|report|certs|recover)(\.yml)?( -e report_run=build)?$"
+    r"|openstack --os-cloud stratus-lab \w+ service list$"
+)
+COMMANDS = sorted({command for page, command in ALL if LOOKS.match(command)})
+
+
+def test_there_are_commands_to_type():
+    assert len(COMMANDS) >= 10
+    assert {"teardown", "verify", "report", "certs", "recover", "rebalance", "live-migration", "zun"} <= set(re.findall(r"[\w-]+", " ".join(COMMANDS)))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command):
+    """From the checkout, with .venv activated, as the README has it; the reader's inventory is the lab's."""
+    before = essence(world())
+    line = re.sub(r"\bINVENTORY\b|\binventories/mine\b", "inventories/lab", command)
+    known = {"ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections", "OS_CLIENT_CONFIG_FILE": str(ROOT / ".lab/out/clouds.yaml")}
+    done = run("bash", "-c", f". {BIN}/activate && {line}", env=known)
+    assert done.returncode == 0, explain(done)
+    assert essence(world()) == before
