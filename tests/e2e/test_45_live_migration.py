@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.site import explain, openstack, play, world
 
-PLAYBOOK = "playbooks/live-migration.yml"
+PLAYBOOK = "playbooks/live_migration.yml"
 
 
 def charm_options() -> dict:

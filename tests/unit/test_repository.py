@@ -63,6 +63,12 @@ def test_playbook_plays_are_named(path):
         assert entry.get("name"), f"a play of {path.name} has no name"
 
 
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda p: p.name)
+def test_a_playbook_can_be_called_by_the_collections_name(path):
+    """`ansible-playbook stratus.cloud.NAME` takes no hyphens."""
+    assert path.stem.isidentifier() or path.with_stem(path.stem.replace("-", "_")).exists()
+
+
 READ_ONLY = {"init", "preflight", "report", "verify"}
 """Playbooks that leave the cloud as it is; verify's own things are nobody else's. ``lock`` is what the others begin with."""
 
@@ -73,6 +79,10 @@ def test_a_playbook_that_writes_takes_the_lock_first(path):
     imported = {entry.get("ansible.builtin.import_playbook") for entry in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
     if path.stem in READ_ONLY | {"lock"} or path.name in imported:
         pytest.skip("it is read by others, or part of site.yml")
+    twin = path.with_stem(path.stem.replace("_", "-"))
+    if twin != path and twin.exists():
+        assert [entry["ansible.builtin.import_playbook"] for entry in yaml.safe_load(path.read_text())] == [twin.name]
+        return
     assert yaml.safe_load(path.read_text())[0].get("ansible.builtin.import_playbook") in ("lock.yml", "stratus.cloud.lock")
 
 
