@@ -65,8 +65,9 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _ended(job, name):
-        """The job's own result. Its change was reported by the task that started it."""
-        kept = {key: value for key, value in job.items() if not key.startswith("_ansible") and key not in ("results_file", "started", "invocation")}
+        """The job's own result. Its change was reported by the task that started it; its exception would be shown in place of the name."""
+        own = ("results_file", "started", "invocation", "exception")
+        kept = {key: value for key, value in job.items() if not key.startswith("_ansible") and key not in own}
         if kept.get("failed"):
             kept["msg"] = f"{name} failed: {kept.get('msg') or 'no message'}"
         return {**kept, "changed": False}
