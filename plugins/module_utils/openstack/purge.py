@@ -88,10 +88,9 @@ class Cloud:
 
     def ask(self, service, method, path, what, **more):
         if service == "container":
-            # openstacksdk does not know it.
             session = self.client._connection.session
             url = session.get_endpoint(service_type="container", interface="public", region_name=self.client._connection.config.get_region_name())
-            return self.client.ask("identity", method, url.rstrip("/") + path, what, **more)[0]
+            path = url.rstrip("/") + path
         return self.client.ask(service, method, path, what, **more)[0]
 
     def all(self, service, path, key, what, **filters):
