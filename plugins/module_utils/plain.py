@@ -36,3 +36,8 @@ def answer(result):
     """A module's answer with a message and a diff that can be printed."""
     given = {"msg": lines, "diff": _diff}
     return {key: given[key](value) if key in given else value for key, value in result.items()}
+
+
+def fail(module, message, result):
+    """End the module with a failure: ``result``, with a message that can be printed."""
+    module.fail_json(**answer({**result, "msg": message}))

@@ -132,7 +132,7 @@ def main():
     try:
         answer = work(module, cli.Command(module))
     except JujuFault as error:
-        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
+        plain.fail(module, str(error), error.result)
     module.exit_json(**answer)
 
 

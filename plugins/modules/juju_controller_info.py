@@ -85,7 +85,7 @@ def main():
     try:
         about = cli.controller(cli.data_directory(module.params["juju_data"]), module.params["name"])
     except JujuFault as error:
-        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
+        plain.fail(module, str(error), error.result)
     answer = {"changed": False, "exists": about is not None, "controller": about}
     if about and module.params["probe"]:
         answer["answers"] = cli.answers(about)

@@ -127,7 +127,7 @@ def main():
     try:
         answer = work(module)
     except VaultFault as error:
-        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
+        plain.fail(module, str(error), error.result)
     module.exit_json(**answer)
 
 

@@ -82,7 +82,7 @@ def main():
     try:
         answer = steps.unseal(client.unit(options), given, module.check_mode)
     except VaultFault as error:
-        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
+        plain.fail(module, str(error), error.result)
     module.exit_json(**answer, diff={"before": {"sealed": answer["was_sealed"]}, "after": {"sealed": False}})
 
 

@@ -59,7 +59,7 @@ def run(module, work):
     except JujuFault as error:
         failure = (str(error), error.result)
     if failure:
-        module.fail_json(**plain.answer({"changed": False, **failure[1], "msg": failure[0]}))
+        plain.fail(module, failure[0], {"changed": False, **failure[1]})
     module.exit_json(**plain.answer({"changed": False, **answer}))
 
 
@@ -77,5 +77,5 @@ def run_either(module, on_client, on_controller):
     try:
         answer = on_client(module, cli.Command(module))
     except JujuFault as error:
-        module.fail_json(**plain.answer({**error.result, "msg": str(error)}))
+        plain.fail(module, str(error), error.result)
     module.exit_json(**plain.answer({"changed": False, **answer}))

@@ -59,11 +59,11 @@ def run(module, work):
     except ImportError:
         module.fail_json(msg=missing_required_lib("python-libmaas", reason="to talk to MAAS"), exception=traceback.format_exc())
     except Unreachable as error:
-        _fail(module, f"{error}. Check that the region runs and that {module.params['maas_url']} can be reached from where this task runs.", error.result)
+        plain.fail(module, f"{error}. Check that the region runs and that {module.params['maas_url']} can be reached from where this task runs.", error.result)
     except LostAnswer as error:
-        _fail(module, f"{error}. Run the task again: it looks at what is there first.", error.result)
+        plain.fail(module, f"{error}. Run the task again: it looks at what is there first.", error.result)
     except MaasError as error:
-        _fail(module, str(error), error.result)
+        plain.fail(module, str(error), error.result)
     except WaitError as error:
         outcome = error.outcome
         told = {
@@ -74,7 +74,7 @@ def run(module, work):
             "pending": outcome.pending,
             "timeline": outcome.timeline(),
         }
-        _fail(module, str(error), told)
+        plain.fail(module, str(error), told)
     finally:
         if client is not None:
             client.close()
@@ -83,10 +83,6 @@ def run(module, work):
     if "waited" in result:
         _count(result, client.requests, module.params.get("wait_resume") or {})
     module.exit_json(**plain.answer(result))
-
-
-def _fail(module, message, result):
-    module.fail_json(**plain.answer({**result, "msg": message}))
 
 
 def _count(result, requests, resume):

@@ -63,5 +63,5 @@ def run(module, work):
         if client is not None:
             client.close()
     if failure:
-        module.fail_json(**plain.answer({"changed": False, **failure[1], "msg": failure[0]}))
+        plain.fail(module, failure[0], {"changed": False, **failure[1]})
     module.exit_json(**plain.answer({"changed": False, **answer}))
