@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 INVENTORY ?= inventories/lab
+# Tests that share nothing run two at a time; `make unit BESIDE=` one after another.
+BESIDE ?= --numprocesses 2 --dist worksteal
 LINK := $(VENV)/collections/ansible_collections/stratus/cloud
 # The tools of the checkout come first, and Python's own notices stay out of an operator's sight.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -58,13 +60,13 @@ lint: venv ## ruff, yamllint, ansible-lint (production profile)
 	ansible-lint --offline
 
 unit: venv ## unit tests
-	pytest tests/unit --timeout 120
+	pytest tests/unit --timeout 120 $(BESIDE)
 
 contract: venv ## replay the recordings of a real region against the lab's
 	pytest tests/contract --timeout 120
 
 integration: venv ## modules against the lab's faces on loopback
-	pytest tests/integration --timeout 600
+	pytest tests/integration --timeout 600 $(BESIDE)
 
 molecule: lab-check venv ## the host roles on real hosts (one scenario: make molecule SCENARIO=postgres)
 	@molecule/run $(SCENARIO)

@@ -91,3 +91,44 @@ attributes:
     membership:
       - stratus.cloud.nova
 """
+
+    # For modules that have servers migrate. Given before stratus.cloud.wait, whose options it says more closely.
+    MIGRATES = r"""
+options:
+  block_migration:
+    description: Whether local disks are copied. With V(auto) nova finds out whether the two hosts share them.
+    type: str
+    choices: [auto, "true", "false"]
+    default: auto
+  concurrency:
+    description:
+      - How many at a time. One that needs the room which another leaves waits for that.
+      - A host does not work on more than C(max_concurrent_live_migrations) of its own (1 unless set otherwise), and queues the rest.
+    type: int
+    default: 2
+  migration_timeout:
+    description: Seconds for each migration; then O(on_timeout) happens to it.
+    type: float
+  on_timeout:
+    description:
+      - What happens to a migration at O(migration_timeout), and to all that are under way at O(wait_timeout).
+      - V(abort) leaves the server where it is. V(force_complete) pauses it (or switches to post-copy) so that it arrives. V(leave) lets it go on.
+    type: str
+    choices: [abort, force_complete, leave]
+    default: abort
+  wait:
+    description:
+      - Whether to wait. Without it all are asked for at once, whatever O(concurrency) says, and what comes of it is not seen; only sensible when the
+        hosts have plenty of room.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds for all of them. Nothing is begun after it; what is under way is dealt with as O(on_timeout) says and is given a minute to end.
+    type: float
+    default: 7200
+  wait_interval:
+    description: The longest time between two looks, in seconds.
+    type: float
+    default: 5
+"""

@@ -29,16 +29,6 @@ options:
     description: Where to. Servers that are there already are left alone. Without it nova's scheduler chooses for each.
     type: str
     aliases: [to_host]
-  block_migration:
-    description: Whether local disks are copied. With V(auto) nova finds out whether the two hosts share them.
-    type: str
-    choices: [auto, "true", "false"]
-    default: auto
-  concurrency:
-    description:
-      - How many at a time. A host does not work on more than C(max_concurrent_live_migrations) of its own (1 unless set otherwise), and queues the rest.
-    type: int
-    default: 2
   on_unmovable:
     description: What to do about servers that cannot move. V(fail) begins nothing; V(skip) leaves them in RV(unmovable) and moves the others.
     type: str
@@ -47,32 +37,10 @@ options:
   max_failures:
     description: After so many failed migrations no other is begun; those under way end. Without it all are tried.
     type: int
-  migration_timeout:
-    description: Seconds for each migration; then O(on_timeout) happens to it.
-    type: float
-  on_timeout:
-    description:
-      - What happens to a migration at O(migration_timeout), and to all that are under way at O(wait_timeout).
-      - V(abort) leaves the server where it is. V(force_complete) pauses it (or switches to post-copy) so that it arrives. V(leave) lets it go on.
-    type: str
-    choices: [abort, force_complete, leave]
-    default: abort
-  wait_timeout:
-    description:
-      - Seconds for all of them. Nothing is begun after it; what is under way is dealt with as O(on_timeout) says and is given a minute to end.
-    type: float
-    default: 7200
-  wait:
-    description: Whether to wait. Without it all are asked for at once, whatever O(concurrency) says, and what comes of it is not seen.
-    type: bool
-    default: true
-  wait_interval:
-    description: The longest time between two looks, in seconds.
-    type: float
-    default: 5
 extends_documentation_fragment:
   - stratus.cloud.nova
   - stratus.cloud.nova.writes
+  - stratus.cloud.nova.migrates
   - stratus.cloud.wait
 seealso:
   - module: stratus.cloud.nova_compute_service
@@ -150,14 +118,9 @@ def main():
             "servers": {"type": "list", "elements": "str", "aliases": ["server"]},
             "from_host": {"type": "str"},
             "host": {"type": "str", "aliases": ["to_host"]},
-            "block_migration": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},
-            "concurrency": {"type": "int", "default": 2},
             "on_unmovable": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
             "max_failures": {"type": "int"},
-            "migration_timeout": {"type": "float"},
-            "on_timeout": {"type": "str", "choices": ["abort", "force_complete", "leave"], "default": "abort"},
-            **nova.waits(7200),
-            **nova.SLICES,
+            **nova.MIGRATES,
         },
         required_one_of=[("servers", "from_host")],
     )

@@ -38,43 +38,14 @@ options:
   max_moves:
     description: So many moves at most. The plan then evens as much as it can with these.
     type: int
-  block_migration:
-    description: Whether local disks are copied. With V(auto) nova finds out whether the two hosts share them.
-    type: str
-    choices: [auto, "true", "false"]
-    default: auto
-  concurrency:
-    description: How many moves at a time. One that needs the room which another leaves waits for that.
-    type: int
-    default: 2
   max_failures:
     description: After so many failed moves no other is begun; those under way end.
     type: int
     default: 1
-  migration_timeout:
-    description: Seconds for each move; then O(on_timeout) happens to it.
-    type: float
-  on_timeout:
-    description:
-      - What happens to a move at O(migration_timeout), and to all that are under way at O(wait_timeout). See M(stratus.cloud.nova_live_migration).
-    type: str
-    choices: [abort, force_complete, leave]
-    default: abort
-  wait:
-    description: Whether to wait. Without it all moves are asked for at once, whatever O(concurrency) says; only sensible when the hosts have plenty of room.
-    type: bool
-    default: true
-  wait_timeout:
-    description: Seconds for all of them. Nothing is begun after it; what is under way is dealt with as O(on_timeout) says.
-    type: float
-    default: 7200
-  wait_interval:
-    description: The longest time between two looks, in seconds.
-    type: float
-    default: 5
 extends_documentation_fragment:
   - stratus.cloud.nova
   - stratus.cloud.nova.writes
+  - stratus.cloud.nova.migrates
   - stratus.cloud.wait
 seealso:
   - module: stratus.cloud.nova_live_migration
@@ -146,13 +117,8 @@ def main():
             "hosts": {"type": "list", "elements": "str"},
             "exclude_servers": {"type": "list", "elements": "str", "default": []},
             "max_moves": {"type": "int"},
-            "block_migration": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},
-            "concurrency": {"type": "int", "default": 2},
             "max_failures": {"type": "int", "default": 1},
-            "migration_timeout": {"type": "float"},
-            "on_timeout": {"type": "str", "choices": ["abort", "force_complete", "leave"], "default": "abort"},
-            **nova.waits(7200),
-            **nova.SLICES,
+            **nova.MIGRATES,
         }
     )
     nova.run(module, rebalance.work)

@@ -34,6 +34,17 @@ def waits(timeout, interval=5):
     }
 
 
+# As the documentation's fragment stratus.cloud.nova.migrates says.
+MIGRATES = {
+    "block_migration": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},
+    "concurrency": {"type": "int", "default": 2},
+    "migration_timeout": {"type": "float"},
+    "on_timeout": {"type": "str", "choices": ["abort", "force_complete", "leave"], "default": "abort"},
+    **waits(7200),
+    **SLICES,
+}
+
+
 def module(options, **more):
     """An AnsibleModule with the connection's options beside its own."""
     made = AnsibleModule(argument_spec={**CONNECTION, **options}, supports_check_mode=True, **more)
