@@ -96,14 +96,14 @@ def tried(name: str) -> str:
     log = LOGS / f"fault-{name}.log"
     log.unlink(missing_ok=True)
     arguments = [f"playbooks/{row['phase']}.yml", "-e", json.dumps(row.get("vars", {}))]
-    snapshots.lay(row.get("from", row["phase"]), row.get("speed", 60))
+    earlier = row.get("from", [])
+    snapshots.lay([*earlier, row["phase"]][0], row.get("speed", 60))
     if "before" in row:
         act(row["before"])
     control("POST", "/faults", row.get("faults", []))
-    if "from" in row:
-        # The fault strikes what an earlier phase has started.
-        before = Run(f"playbooks/{row['from']}.yml", log=log)
-        before.ends()
+    # The fault strikes what an earlier phase starts.
+    for phase in earlier:
+        Run(f"playbooks/{phase}.yml", log=log).ends()
     run = Run(*arguments, log=log)
     if not strike(row, run):
         problems.append(f"{row['at']['task']} was not reached")
