@@ -58,6 +58,12 @@ options:
     description: How many times to try again after a failed bootstrap has been cleaned up.
     type: int
     default: 1
+  release_timeout:
+    description:
+      - Seconds for the machine that a failed try had taken to be free for the next one; MAAS powers it off first.
+      - Give it more where MAAS erases disks on release.
+    type: float
+    default: 300
   answer_timeout:
     description: Seconds within which a controller that is known must answer.
     type: float
@@ -121,6 +127,7 @@ def main():
             "agent_version": {"type": "str"},
             "config": {"type": "dict", "default": {}, "no_log": True},
             "retries": {"type": "int", "default": 1},
+            "release_timeout": {"type": "float", "default": 300},
             "answer_timeout": {"type": "float", "default": 60},
             **cli.OPTIONS,
         },

@@ -8,12 +8,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import time
 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import cli
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
 
 SECRET = ("password",)
+# Juju found no machine to take. After a failed try MAAS may still be at releasing the one that it had taken: power off, disks erased if told to.
+NONE_FREE = re.compile(r"cannot start bootstrap instance.*(No available machine|No machine .*\bavailable\b)", re.S)
+PAUSE = 15.0
+"""Seconds between two tries to take it, at most."""
 
 
 def shown(about):
@@ -118,28 +123,42 @@ def present(module, command):
             return _existing(options, about)
         command.version()
         _missing(command, options)
-        cleaned = clean(command, name)
-        tries, about = 0, None
-        while about is None:
-            tries += 1
-            code, words = _try(command, options)
-            about = cli.controller(command.directory, name)
-            if code == 0 and about and not half_made(about):
-                break
-            if code == 0:
-                words = "it ended well, and the client does not know the controller's address"
-            about = None
-            try:
-                cleaned = clean(command, name) or cleaned
-            except JujuFault as error:
-                raise JujuFault(f"the bootstrap of {name} failed: {words}. {error}", tries=tries, changed=True) from None
-            if tries > options["retries"]:
-                raise JujuFault(
-                    f"the bootstrap of {name} failed {tries} time{'s' if tries > 1 else ''}, and what it left was cleaned up: {words}",
-                    tries=tries,
-                    changed=True,
-                )
+        about, tries, cleaned = _until_made(command, options)
     return {"changed": True, "tries": tries, "cleaned": cleaned, "controller": shown(about), "diff": diff, "seconds": round(time.monotonic() - began, 1)}
+
+
+def _until_made(command, options, sleep=time.sleep, clock=time.monotonic):
+    """Tries until there is a controller: what the client knows of it, how many tries it took, whether remains were cleaned up."""
+    name = options["name"]
+    cleaned = clean(command, name)
+    # Since when MAAS releases a machine that an earlier try had taken.
+    freed = clock() if cleaned else None
+    pause, tries = 1.0, 0
+    while True:
+        tries += 1
+        code, words = _try(command, options)
+        about = cli.controller(command.directory, name)
+        if code == 0 and about and not half_made(about):
+            return about, tries, cleaned
+        if code == 0:
+            words = "it ended well, and the client does not know the controller's address"
+        none_free = NONE_FREE.search(words)
+        try:
+            if clean(command, name):
+                cleaned, freed = True, freed if none_free else clock()
+        except JujuFault as error:
+            raise JujuFault(f"the bootstrap of {name} failed: {words}. {error}", tries=tries, changed=True) from None
+        if none_free and freed is not None and clock() - freed < options["release_timeout"]:
+            # Nothing was begun: no try.
+            tries -= 1
+            sleep(pause)
+            pause = min(PAUSE, 2 * pause)
+        elif tries > options["retries"]:
+            raise JujuFault(
+                f"the bootstrap of {name} failed {tries} time{'s' if tries > 1 else ''}, and what it left was cleaned up: {words}",
+                tries=tries,
+                changed=True,
+            )
 
 
 def _existing(options, about):

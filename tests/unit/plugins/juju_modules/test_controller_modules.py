@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import bootstrap
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
 
 from lab.world import pki
 from tests.support.run_module import run_module
@@ -209,6 +211,55 @@ def test_one_that_is_known_and_silent_is_not_bootstrapped_again(client, listener
     answer = client.controller()
     assert answer.failed and "not bootstrapped again" in answer["msg"] and NAME in answer["msg"]
     assert not client.calls()
+
+
+NONE_FREE = "ERROR failed to bootstrap model: cannot start bootstrap instance in any availability zone (default): No machine with system ID abc available."
+
+
+class Juju:
+    """A juju command of the tests' own time: each bootstrap prints the next of ``words`` (None: goes well)."""
+
+    def __init__(self, directory, *words):
+        self.directory, self.words, self.now, self.calls = str(directory), list(words), 0.0, []
+        self.store = directory / "controllers.yaml"
+
+    def run(self, verb, *arguments, check=True):
+        self.calls.append(verb)
+        self.now += 60 if verb == "bootstrap" else 0
+        if verb != "bootstrap":
+            self.store.write_text("controllers: {}")
+            return 0, "", ""
+        words = self.words.pop(0) if len(self.words) > 1 else self.words[0]
+        known = {"uuid": "u", "api-endpoints": [] if words else ["10.0.0.1:17070"], "ca-cert": "", "cloud": "maas-one"}
+        self.store.write_text(yaml.safe_dump({"controllers": {NAME: known}}))
+        (self.store.parent / "accounts.yaml").write_text(yaml.safe_dump({"controllers": {NAME: {"user": "admin", "password": PASSWORD}}}))
+        return (1, "", words) if words else (0, "", "")
+
+    def made(self, **options):
+        given = dict.fromkeys(("region", "credential", "bootstrap_base", "constraints", "agent_version", "system_id", "placement", "config"))
+        given.update({"name": NAME, "cloud": "maas-one", "retries": 1, "release_timeout": 300, **options})
+        return bootstrap._until_made(self, given, sleep=lambda seconds: setattr(self, "now", self.now + seconds), clock=lambda: self.now)
+
+
+def test_the_next_try_waits_for_the_machine_that_maas_releases(tmp_path):
+    juju = Juju(tmp_path, "ERROR failed to bootstrap model: cancelled", NONE_FREE, NONE_FREE, None)
+    about, tries, cleaned = juju.made()
+    assert about["endpoint"] == ["10.0.0.1:17070"] and tries == 2 and cleaned
+    assert juju.calls.count("bootstrap") == 4
+
+
+def test_that_wait_ends(tmp_path):
+    juju = Juju(tmp_path, "ERROR failed to bootstrap model: cancelled", NONE_FREE)
+    with pytest.raises(JujuFault, match="failed 2 times, and what it left was cleaned up: .*No machine with system ID abc available"):
+        juju.made()
+    assert 300 <= juju.now < 500
+
+
+def test_a_machine_that_was_never_free_is_told_soon(tmp_path):
+    juju = Juju(tmp_path, NONE_FREE)
+    with pytest.raises(JujuFault, match="No machine with system ID abc available"):
+        juju.made()
+    assert juju.now < 150
 
 
 def test_a_failed_try_is_cleaned_up_and_made_once_more(client):
