@@ -55,7 +55,7 @@ requirements:
   - nova of Yoga or newer (microversion 2.90), and a user who is administrator of the cloud
 notes:
   - The options to reach the cloud are those of the collection openstack.cloud; set them once with C(group/stratus.cloud.nova) in C(module_defaults).
-  - Reads are repeated for up to a minute after lost connections, 429, 502, 503 and 504. Writes are not; a write whose answer was lost is looked up.
+  - Reads are repeated for up to a minute after lost connections, 429 and all 5xx. Writes are not; a write whose answer was lost is looked up.
 """
 
     # For modules that write.

@@ -24,6 +24,10 @@ def bundle_machine_map(machines, known, hosts=None, prefix="os-", metal_tag="com
     return _told(placement.mapping, machines, prefix, metal_tag, hosts or [], known)
 
 
+def bundle_disk_problems(machines, disks=None):
+    return placement.too_small(machines, disks)
+
+
 class FilterModule:
     def filters(self):
-        return {"bundle_vms": bundle_vms, "bundle_machine_map": bundle_machine_map}
+        return {"bundle_vms": bundle_vms, "bundle_machine_map": bundle_machine_map, "bundle_disk_problems": bundle_disk_problems}

@@ -37,6 +37,16 @@ def virtual(machines, prefix, tag, default, disks=None):
     return found
 
 
+def too_small(machines, disks):
+    """Sentences about given disks whose first one is smaller than the root disk that the bundle asks for: MAAS would refuse the machine to Juju."""
+    asked = {machine["name"]: machine.get("disk") or 0 for machine in machines}
+    return [
+        f"machine {name}: {sizes[0]} GB first, {asked[str(name)]} GB asked for"
+        for name, sizes in (disks or {}).items()
+        if sizes and float(sizes[0]) < asked.get(str(name), 0)
+    ]
+
+
 def mapping(machines, prefix, tag, hosts, known):
     """{number in the bundle: system_id}; bare metal takes the hosts in their order."""
     ids = {machine["hostname"]: machine.get("system_id") for machine in known}

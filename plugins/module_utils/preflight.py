@@ -35,7 +35,6 @@ REQUIRED = (
     "maas_gateway_ip",
     "maas_dynamic_range",
     "lxd_bridge",
-    "lxd_bridge_interface",
     "lxd_vm_host",
     "juju_channel",
     "juju_controller_name",

@@ -206,6 +206,15 @@ def test_juju_bundle_from_a_dictionary_with_an_overlay_and_bad_input(model):
     assert not model.look(lambda found: set(found.applications) | set(found.machines))
 
 
+def test_a_subordinate_that_no_model_has_seen(model):
+    """Whether a charm is a subordinate the controller tells only when the model has it."""
+    options = {"name": "keystone-mysql-router", "charm": "ch:mysql-router", "channel": "8.0/stable", "wait": False}
+    model.good("juju_application", check=True, **options)
+    answer = model.good("juju_application", **options)
+    assert answer["changed"] and not answer["application"]["units"]
+    assert not model.good("juju_application", **options)["changed"]
+
+
 def test_juju_bundle_before_the_model_is_made(site):
     answer = site.good("juju_bundle", check=True, bundle=str(BUNDLES["jammy-2024.1"]))
     assert answer["changed"] and len(answer["plan"]) == 114

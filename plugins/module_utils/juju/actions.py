@@ -36,7 +36,8 @@ def _known(client, unit, action):
             "actions": [action],
             "status": [],
             "offset": 0,
-            "limit": 50,
+            # The controller tells the oldest first, and caps nothing that is asked for: with few it would keep the newest back.
+            "limit": 1_000_000,
         },
         repeat=True,
     )

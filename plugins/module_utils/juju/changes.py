@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply as applies
@@ -90,7 +91,7 @@ def application_present(module, client):
         raise JujuFault(f"the model has no application {name}: 'charm' says what to deploy")
     settings = {**options, "charm": charm, "channel": options["channel"] or (about["channel"] if about else None)}
     mine = {"units": [now["units"][unit] for unit in about["units"]]} if about else None
-    subordinate = bool(about and about["subordinate_to"]) or (not about and _is_subordinate(client, settings))
+    subordinate = bool(about and about["subordinate_to"]) or (not about and _is_subordinate(client, settings, fetch=not module.check_mode))
     if subordinate:
         settings["num_units"], settings["to"] = 0, []
     wanted = desired_application(settings, mine)
@@ -118,8 +119,8 @@ def application_present(module, client):
     return {"changed": changed, "plan": lines, "notes": notes, "application": after, "diff": _diff(lines)}
 
 
-def _is_subordinate(client, settings):
-    """Whether a charm that is not in the model is a subordinate; only the controller can tell, and only when it has the charm."""
+def _is_subordinate(client, settings, fetch):
+    """Whether a charm is a subordinate; only the controller can tell, and only when the model has the charm. ``fetch``: have it fetched for that."""
     try:
         step = {
             "charm": parsed(bundles.charm, settings["charm"], "charm"),
@@ -127,9 +128,16 @@ def _is_subordinate(client, settings):
             "revision": settings["revision"],
             "base": parsed(bundles.base, settings["base"], "base"),
         }
-        return models.charm_info(client, models.resolve(client, step)[0])["subordinate"]
+        url, origin = models.resolve(client, step)
     except Refused:
+        # What is wrong is told when the application is deployed.
         return False
+    with contextlib.suppress(Refused):
+        return models.charm_info(client, url)["subordinate"]
+    if not fetch:
+        return False
+    models.add_charm(client, url, origin)
+    return models.charm_info(client, url)["subordinate"]
 
 
 def _unknown_machines(wanted, actual):

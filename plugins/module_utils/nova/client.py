@@ -21,6 +21,7 @@ try:
     from keystoneauth1 import exceptions as keystone
     from openstack import config, connection
     from openstack import exceptions as sdk
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
     OPENSTACK_IMPORT_ERROR = None
 except ImportError:
@@ -37,7 +38,10 @@ MICROVERSIONS = {"placement": "1.36", "container": "1.20"}
 PAGE = 500
 # Seconds for which reads are tried again when the fault passes.
 RETRY_FOR = 60.0
+# Of a write these leave open what became of it. A read may be asked again after any fault of the service.
 PASSING = (429, 502, 503, 504)
+# The SDK sends what was lost a second time, also a write; what is repeated is decided here.
+ONCE = {"connect_retries": 0, "status_code_retries": 0}
 
 
 class Client:
@@ -78,14 +82,14 @@ class Client:
             more = {"microversion": self._compute_version()} if service == "compute" else {"headers": headers}
             # openstacksdk knows no Zun: its path is a whole URL, which any proxy takes.
             proxy = getattr(self._connection, "identity" if service == "container" else service)
-            answer = proxy.request(path, method, params=params, json=body, data=data, raise_exc=False, **more)
+            answer = proxy.request(path, method, params=params, json=body, data=data, raise_exc=False, **ONCE, **more)
         except keystone.SSLError as error:
             raise NovaFault(
                 f"Cannot {what}: the certificate of the cloud is not trusted; give its authority's in ca_cert or in clouds.yaml ({error})"
             ) from None
-        except (keystone.ConnectionError, keystone.ServiceUnavailable, keystone.GatewayTimeout, keystone.BadGateway) as error:
+        except keystone.ConnectionError as error:
             # Only a connection that never stood says that nothing was done.
-            raise Unreachable(f"Cannot {what}: {error}", sent=not isinstance(error, keystone.ConnectFailure)) from None
+            raise Unreachable(f"Cannot {what}: {error}", sent=_stood(error)) from None
         except (keystone.ClientException, sdk.SDKException) as error:
             raise _refusal(error, what) from None
         self.date = answer.headers.get("Date", self.date)
@@ -93,7 +97,7 @@ class Client:
             content = answer.json() if answer.content else {}
         except ValueError:
             content = answer.text
-        if answer.status_code in PASSING:
+        if answer.status_code in PASSING or (method == "GET" and answer.status_code >= 500):
             raise Unreachable(explain(answer.status_code, content, what), sent=True)
         if answer.status_code >= 400:
             raise Refused(explain(answer.status_code, content, what), status=answer.status_code, said=sentence(content))
@@ -129,16 +133,17 @@ class Client:
 
     # -- reading ------------------------------------------------------------------------------------------------------
     def services(self):
-        return self._get("compute", "/os-services", "read the compute services", binary="nova-compute")["services"]
+        found = self._get("compute", "/os-services", "read the compute services", binary="nova-compute")["services"]
+        return _whole(found, "id", "compute host", "host")
 
     def hypervisors(self):
         return self._all("/os-hypervisors/detail", "hypervisors", "read the hypervisors")
 
     def servers(self, **filters):
-        return self._all("/servers/detail", "servers", "read the servers", all_tenants=1, **filters)
+        return _whole(self._all("/servers/detail", "servers", "read the servers", all_tenants=1, **filters), "name", "server", "id")
 
     def server(self, server):
-        return self._get("compute", f"/servers/{server}", f"read server {server}")["server"]
+        return _whole([self._get("compute", f"/servers/{server}", f"read server {server}")["server"]], "name", "server", "id")[0]
 
     def server_groups(self):
         # This listing knows no marker, but an offset.
@@ -236,8 +241,36 @@ def _connect(options):
         raise NovaFault(f"Cannot tell which cloud is meant: {error} Give its name in clouds.yaml as cloud (or OS_CLOUD)") from None
 
 
+def _stood(error):
+    """Whether there was a connection. keystoneauth tells of one that was cut after the request as of one that was never made."""
+    # What requests raised, then what urllib3 put inside. Not all that is chained: faults of earlier tries are among that.
+    inner = error.__cause__ or error.__context__
+    while isinstance(inner, Exception):
+        # Refused, no such name, no route, or no answer to the attempt.
+        if isinstance(inner, (NewConnectionError, ConnectTimeoutError)):
+            return False
+        inner = getattr(inner, "reason", None) or getattr(inner, "original_error", None) or next(iter(inner.args), None)
+    return True
+
+
+def _whole(found, key, kind, name):
+    """What was read, if it has all that counts: of a cell that does not answer nova tells little more than names (from 2.69 on), without ``key``.
+
+    https://docs.openstack.org/api-guide/compute/down_cells.html
+    """
+    lost = [one[name] for one in found if key not in one]
+    if lost:
+        named = f"{kind} {lost[0]}" if len(lost) == 1 else f"{kind}s {', '.join(lost[:10])}{' and others' if len(lost) > 10 else ''}"
+        raise Unreachable(
+            f"The cell of {named} does not answer: see that its database and its message queue run (`nova-manage cell_v2 list_cells` tells where they are)"
+        )
+    return found
+
+
 def _refusal(error, what):
     status = getattr(error, "http_status", None) or getattr(error, "status_code", None) or 0
+    if status == 429 or status >= 500:
+        return Unreachable(explain(status, str(error), what), sent=True)
     if status:
         return Refused(explain(status, str(error), what), status=status, said=str(error))
     return NovaFault(f"Cannot {what}: {' '.join(str(error).split())}")

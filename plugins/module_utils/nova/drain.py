@@ -21,8 +21,9 @@ def subjects(client, options):
         raise NovaFault(f"from_host and host are the same, {source}")
     if options["servers"]:
         found = clouds.find_servers(client, options["servers"])
-        away = [raw["name"] for raw in found if source and raw["OS-EXT-SRV-ATTR:host"] != source]
-        return [raw for raw in found if raw["name"] not in away], away, target
+        # By their ids: several may have one name.
+        away = {raw["id"]: raw["name"] for raw in found if source and raw["OS-EXT-SRV-ATTR:host"] != source}
+        return [raw for raw in found if raw["id"] not in away], list(away.values()), target
     return client.servers(host=source), [], target
 
 

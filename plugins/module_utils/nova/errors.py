@@ -15,7 +15,7 @@ class NovaFault(Exception):
 
 
 class Unreachable(NovaFault):
-    """No answer, or one that passes (429, 502, 503, 504). `sent` tells whether the service may have acted."""
+    """No answer, or one that passes (429, 5xx). `sent` tells whether the service may have acted."""
 
     def __init__(self, message, /, sent=False, **result):
         super().__init__(message, **result)

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault, Refused, Unreachable
@@ -134,13 +135,15 @@ class Moves:
 
     def ask_all(self):
         """Ask for all at once and look no further."""
-        for one in self.jobs.values():
-            self.start(one)
+        try:
+            for one in self.jobs.values():
+                self.start(one)
+        except NovaFault as error:
+            raise interrupted(error, self) from None
         refused = [f"{one['server']} ({one['reason']})" for one in self.failures()]
-        told = [report(one) for one in self.jobs.values()]
         if refused:
-            raise NovaFault(f"{len(refused)} of {len(self.jobs)} were refused: {'; '.join(refused)}", migrations=told, changed=bool(self.asked_for()))
-        return told
+            raise NovaFault(f"{len(refused)} of {len(self.jobs)} were refused: {'; '.join(refused)}", **so_far(self))
+        return so_far(self)["migrations"]
 
     def start(self, one):
         before = self.client.migrations(instance_uuid=one["id"])
@@ -191,7 +194,15 @@ class Moves:
         return self.client.action(one["id"], one["request"]) if one.get("request") else {}
 
     def explain(self, sleep):
-        """Find the words for what failed. Nova writes them a moment after the record."""
+        """Find the words for what failed."""
+        # What moved is told also when nova does not answer any more.
+        with contextlib.suppress(NovaFault):
+            self._find_words(sleep)
+        for one in self.failures():
+            one["reason"] = one["reason"] or f"nova gives no reason; the log of nova-compute on {one['from']} may"
+
+    def _find_words(self, sleep):
+        """Nova writes them a moment after the record."""
         for one in self.failures():
             for _try in range(3):
                 if one["reason"]:
@@ -199,7 +210,6 @@ class Moves:
                 one["reason"] = words_of(self._action(one))
                 if not one["reason"] and one["state"] == "error":
                     sleep(1)
-            one["reason"] = one["reason"] or f"nova gives no reason; the log of nova-compute on {one['from']} may"
 
     # -- deadlines ----------------------------------------------------------------------------------------------------
     def _deadlines(self):
@@ -223,8 +233,8 @@ class Moves:
                 self.client.force_complete(one["id"], one["record"])
                 one["reason"] = f"forced to its end after {duration(took)}{amount}"
         except Refused as error:
-            if error.status == 409:
-                # Between two of its states; once more with the next look.
+            if error.status == 409 or error.status >= 500:
+                # Between two of its states, or a fault of nova; once more with the next look.
                 return
             if error.status not in (400, 404):
                 raise
@@ -252,7 +262,7 @@ def judge(_name, state):
 
 
 def carry_out(moves, options, clock=time.monotonic, sleep=time.sleep):
-    """Run the migrations to their ends. The module's answer; raises NovaFault when some failed.
+    """Run the migrations to their ends. The module's answer; raises NovaFault, with changed and migrations, when some failed or a fault ended it.
 
     ``options``: the module's, with those of the fragment wait. A slice that is not the last returns ``unfinished`` and ``resume``.
     """
@@ -276,12 +286,13 @@ def carry_out(moves, options, clock=time.monotonic, sleep=time.sleep):
         outcome = waiter.run(names, moves.poll, judge, known=resume.get("states"))
     except (WaitFailed, WaitTimeout) as error:
         outcome, failure = error.outcome, error
+    except NovaFault as error:
+        raise interrupted(error, moves) from None
     finally:
         moves.client.retry_for = patience
     moves.explain(sleep)
     answer = {
-        "changed": bool(moves.asked_for()),
-        "migrations": [report(one) for one in moves.jobs.values()],
+        **so_far(moves),
         "waited": round(outcome.waited, 1),
         "progress": [_named(line, names) for line in outcome.lines],
     }
@@ -326,6 +337,20 @@ def _named(line, names):
 def report(one):
     """What is returned of a migration."""
     return {key: one[key] for key in ("id", "server", "from", "to", "state", "reason", "seconds")}
+
+
+def so_far(moves):
+    return {"changed": bool(moves.asked_for()), "migrations": [report(one) for one in moves.jobs.values()]}
+
+
+def interrupted(error, moves):
+    """A fault that ends the work in its middle, with what was done until then."""
+    done = [one for one in moves.jobs.values() if one["state"] in GOOD]
+    parts = [str(error), f"{len(done)} of {len(moves.jobs)} moved before that"]
+    going = ", ".join(f"{one['server']} is {one['state']}" for one in moves.under_way())
+    if going:
+        parts.append(f"Nobody watches what is under way: {going}")
+    return NovaFault(". ".join(part.rstrip(".") for part in parts), **{**error.result, **so_far(moves)})
 
 
 def told(moves, late, outcome):

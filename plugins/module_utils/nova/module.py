@@ -50,14 +50,24 @@ def module(options, **more):
     made = AnsibleModule(argument_spec={**CONNECTION, **options}, supports_check_mode=True, **more)
     # Neither is logged, as both may have a password inside. But of what they hold only the secrets are hidden from the answer,
     # where names of users and projects, and the cloud's own, tell an operator something.
-    made.no_log_values.clear()
-    made.no_log_values.update(_secrets({name: made.params[name] for name in ("auth", "cloud")}))
+    made.no_log_values -= _texts([made.params[name] for name in ("auth", "cloud")])
+    made.no_log_values |= _secrets(made.params)
     return made
 
 
+def _texts(value):
+    """Every text inside, as Ansible notes what is not to be logged."""
+    if isinstance(value, (dict, list)):
+        return set().union(*map(_texts, value.values() if isinstance(value, dict) else value))
+    return {str(value)}
+
+
 def _secrets(value, key=""):
+    """Texts inside by whose name nobody may read them."""
     if isinstance(value, dict):
         return set().union(*(_secrets(inner, str(name)) for name, inner in value.items()))
+    if isinstance(value, list):
+        return set().union(*(_secrets(inner, key) for inner in value))
     hidden = any(word in key for word in ("password", "secret", "token", "passcode")) and isinstance(value, str)
     return {value} if hidden and value else set()
 

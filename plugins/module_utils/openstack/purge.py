@@ -10,13 +10,17 @@ import time
 from dataclasses import dataclass, field
 
 from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault, Refused, Unreachable
-from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter, WaitError
+from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, FAILED, PENDING, Waiter, WaitError
 
 try:
     from keystoneauth1 import exceptions as keystone
 except ImportError:
     # The client says so before anything here is used.
     keystone = None
+
+
+FORBIDDEN = "it may not be deleted: "
+"""Where the state of a thing begins so, no wait helps: a protected image, for one."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ KINDS = (
     Kind("port", "network", "/ports", "ports", "/ports/{id}", {"project_id": "{project}"}, inside=False),
     Kind("network", "network", "/networks", "networks", "/networks/{id}", {"project_id": "{project}"}, inside=False),
     Kind("security group", "network", "/security-groups", "security_groups", "/security-groups/{id}", {"project_id": "{project}"}, inside=False),
-    Kind("image", "image", "/images", "images", "/images/{id}", {"owner": "{project}"}),
+    Kind("image", "image", "/images", "images", "/images/{id}", {"owner": "{project}", "limit": "1000"}),
 )
 # Catalog types by which each service goes (https://service-types.openstack.org).
 TYPES = {
@@ -159,10 +163,14 @@ def _empty(cloud, project, check_mode, removed, left, times):
         by = inside if kind.inside else cloud
         try:
             things = listed(by, kind, project["id"])
-            if not check_mode:
-                removed += _sweep(by, kind, things, left, **times)
-            else:
+            if check_mode:
                 removed += [_named(kind, thing) for thing in things]
+            seen = set()
+            # A listing may be one page of many: what is left is listed again.
+            while not check_mode and things:
+                seen |= {thing[kind.id] for thing in things}
+                removed += _sweep(by, kind, things, left, **times)
+                things = [thing for thing in listed(by, kind, project["id"]) if thing[kind.id] not in seen]
         except NovaFault as error:
             left.append({"kind": f"{kind.name}s", "id": "", "name": "", "why": str(error)})
 
@@ -198,7 +206,7 @@ def _sweep(cloud, kind, things, left, timeout, clock, sleep):
 
 
 def _gone(_name, state):
-    return DONE if state == "gone" else PENDING
+    return {"gone": DONE}.get(state, FAILED if state.startswith(FORBIDDEN) else PENDING)
 
 
 def _push(cloud, kind, thing, asked, last):
@@ -213,10 +221,10 @@ def _push(cloud, kind, thing, asked, last):
         shown = cloud.ask(kind.service, "GET", kind.path.format(**thing), f"read the {kind.name}")
         last[key] = "gone" if _deleted(kind, shown) else "still there"
     except Refused as error:
-        if error.status not in (400, 404, 409):
+        if error.status not in (400, 403, 404, 409):
             raise
-        # Something still holds it, or it is gone.
-        last[key] = "gone" if error.status == 404 else str(error)
+        # Something still holds it, or it is gone, or it is protected.
+        last[key] = "gone" if error.status == 404 else f"{FORBIDDEN if error.status == 403 else ''}{error}"
     return last[key]
 
 

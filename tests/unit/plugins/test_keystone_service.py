@@ -9,6 +9,8 @@ import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.keystone import registration
 from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault
 
+from tests.support.run_module import run_module
+
 URL = "http://192.0.2.10:9517/v1"
 
 
@@ -92,6 +94,15 @@ def test_a_password_is_sent_as_it_is_and_shown_nowhere():
     keystone = Keystone()
     assert "{service}" not in json.dumps(run(keystone))
     assert keystone.things["users"][0]["password"] == "{service}"
+
+
+def test_nor_is_it_in_what_ansible_repeats_of_the_options(tmp_path, monkeypatch):
+    monkeypatch.setattr("ansible_collections.stratus.cloud.plugins.module_utils.nova.client.RETRY_FOR", 0.0)
+    auth = {"auth_url": "http://127.0.0.1:9/v3", "username": "admin", "password": "hush-hush", "project_name": "admin"}
+    options = {**Module().params, "users": [{"name": "zun", "password": "a whisper"}], "auth": auth}
+    answer = run_module("keystone_service", options, tmp_path)
+    assert answer.failed and "a whisper" not in answer.text and "hush-hush" not in answer.text
+    assert answer["invocation"]["module_args"]["auth"]["username"] == "admin"
 
 
 def test_check_mode_says_the_same_and_sends_nothing():

@@ -41,10 +41,16 @@ def test_a_machine_without_counterpart_is_named(known, hosts, told):
         placement.bundle_machine_map(MACHINES, known, hosts)
 
 
+def test_a_first_disk_below_the_root_disk_is_told():
+    machines = [{"name": "0", "disk": 20}, {"name": "1", "disk": 30}, {"name": "2", "disk": None}]
+    assert placement.bundle_disk_problems(machines, {"0": [20, 512], 1: [20, 512], "2": [8], "3": [1]}) == ["machine 1: 20 GB first, 30 GB asked for"]
+    assert placement.bundle_disk_problems(machines) == []
+
+
 def test_the_thesis_bundle_asks_for_eleven_virtual_and_two_metal_machines():
     machines = bundle.bundle_machines("bundles/thesis-jammy-2023.1.yaml")
     vms = placement.bundle_vms(machines)
     assert [vm["hostname"] for vm in vms] == [f"os-{number}" for number in range(11)]
     assert (vms[0]["memory"], vms[0]["cores"], vms[0]["disks"]) == (6144, 4, ["20"])
-    assert (vms[10]["memory"], vms[10]["disks"]) == (4096, ["532"])
+    assert (vms[10]["memory"], vms[10]["disks"]) == (4096, ["20"])
     assert len(machines) - len(vms) == 2

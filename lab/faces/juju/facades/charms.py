@@ -70,7 +70,9 @@ class Charms(Facade):
     def CharmInfo(self, params: dict) -> dict:
         parts = charms.parse_url(params.get("url") or "")
         declared = charms.charm(parts["name"])
-        if parts["revision"] is None:
+        # A controller tells only of charms that its model has: juju/apiserver/facades/client/charms, backendState.Charm.
+        known = {(charm["name"], charm["revision"]) for charm in self.model["charms"].values()}
+        if (parts["name"], parts["revision"]) not in known:
             raise not_found("charm", params.get("url") or "")
         return {
             "revision": parts["revision"],

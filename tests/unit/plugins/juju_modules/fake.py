@@ -248,6 +248,9 @@ class Model:
         return url.rpartition("/")[2].rpartition("-")[0]
 
     def read_Charms_CharmInfo(self, params):
+        # Told only of charms that the model has.
+        if params["url"] not in {*self.added_charms, *(about["charm"] for about in self.applications.values())}:
+            raise Refused(f"charm {params['url']!r} not found", "not found")
         about = self.charms[self._name(params["url"])]
 
         def ends(key):

@@ -43,7 +43,7 @@ def test_the_two_bundles_differ_in_channels_only():
 def test_machines_of_the_bundle():
     machines = filters.bundle_machines("bundles/thesis-jammy-2023.1.yaml")
     assert machines[0] == {"name": "0", "cores": 4, "memory": 6144, "disk": 20, "tags": [], "applications": ["mysql-innodb-cluster", "ovn-central"]}
-    assert machines[10] == {"name": "10", "cores": 4, "memory": 4096, "disk": 532, "tags": [], "applications": ["cinder"]}
+    assert machines[10] == {"name": "10", "cores": 4, "memory": 4096, "disk": 20, "tags": [], "applications": ["cinder"]}
     assert [machine["tags"] for machine in machines[11:]] == [["compute"], ["compute"]]
 
 

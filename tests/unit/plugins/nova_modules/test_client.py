@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -85,10 +87,18 @@ def test_listings_are_read_to_their_end(services, monkeypatch):
     assert services.compute.seen[-1][2]["params"]["offset"] == 2
 
 
-def test_reads_are_repeated_while_the_fault_passes(services):
-    services.compute.answers = [Answer(503), keystone.ConnectFailure("refused"), Answer(body={"services": []})]
+@pytest.mark.parametrize("fault", [Answer(429), Answer(500), Answer(503), keystone.ConnectFailure("refused"), keystone.InternalServerError("of Keystone")])
+def test_reads_are_repeated_while_the_fault_passes(services, fault):
+    services.compute.answers = [fault, fault, Answer(body={"services": []})]
     assert client().services() == []
     assert len(services.compute.seen) == 3
+
+
+def test_a_fault_of_nova_itself_refuses_a_write(services):
+    services.compute.answers = [Answer(500, {"computeFault": {"message": "Unexpected API Error"}})]
+    with pytest.raises(Refused, match="Unexpected API Error"):
+        client().live_migrate("s1", None, "auto")
+    assert len(services.compute.seen) == 1
 
 
 def test_but_not_for_ever(services):
@@ -104,10 +114,95 @@ def test_a_write_is_never_repeated(services):
         client().live_migrate("s1", None, "auto")
     assert caught.value.sent
     assert len(services.compute.seen) == 1
-    services.compute.answers = [keystone.ConnectFailure("refused")]
+    services.compute.answers = [keystone.ConnectFailure("nobody knows of what kind")]
     with pytest.raises(Unreachable) as caught:
         client().live_migrate("s1", None, "auto")
-    assert not caught.value.sent
+    assert caught.value.sent
+
+
+class Deaf(threading.Thread):
+    """A nova that tells its versions, reads a write to its end, and closes without an answer."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listening, self.writes = socket.create_server(("127.0.0.1", 0)), []
+        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}/v2.1"
+
+    def run(self):
+        while True:
+            try:
+                one, _address = self.listening.accept()
+            except OSError:
+                return
+            with one, one.makefile("rb") as read:
+                line, length = read.readline(), 0
+                while (header := read.readline()) not in (b"\r\n", b""):
+                    length = int(header.split(b":")[1]) if header.lower().startswith(b"content-length:") else length
+                body = read.read(length)
+                if line.startswith(b"GET"):
+                    about = {"id": "v2.1", "status": "CURRENT", "version": "2.90", "min_version": "2.1", "links": [{"rel": "self", "href": self.url}]}
+                    told = json.dumps({"version": about}).encode()
+                    one.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(told) + told)
+                else:
+                    self.writes.append(body)
+
+    def stop(self):
+        if self.is_alive():
+            self.listening.shutdown(socket.SHUT_RDWR)
+            self.join()
+            self.listening.close()
+
+
+@pytest.fixture
+def deaf():
+    made = Deaf()
+    made.start()
+    yield made
+    made.stop()
+
+
+def lost_write(deaf, fault=lambda: None):
+    one = clients.Client({"cloud": {"auth_type": "none", "auth": {"endpoint": deaf.url}}})
+    try:
+        assert not one.pins_known
+        fault()
+        with pytest.raises(Unreachable, match="Cannot live-migrate it") as caught:
+            one.live_migrate("s1", None, "auto")
+    finally:
+        one.close()
+    return caught.value
+
+
+def test_a_write_that_was_read_and_not_answered_may_have_been_done_and_is_sent_once(deaf):
+    assert lost_write(deaf).sent
+    assert [json.loads(body) for body in deaf.writes] == [{"os-migrateLive": {"host": None, "block_migration": "auto"}}]
+
+
+def test_a_write_to_where_nobody_listens_was_not_sent(deaf):
+    assert not lost_write(deaf, deaf.stop).sent
+
+
+@pytest.mark.parametrize("fault", [socket.gaierror(socket.EAI_NONAME, "Name or service not known"), TimeoutError("timed out")])
+def test_nor_was_one_for_which_no_connection_came_about(deaf, monkeypatch, fault):
+    def fail(*_arguments, **_options):
+        raise fault
+
+    assert not lost_write(deaf, lambda: monkeypatch.setattr(socket, "getaddrinfo", fail)).sent
+    assert deaf.writes == []
+
+
+def test_a_cell_that_does_not_answer_is_told_with_what_is_in_it(services):
+    whole = {"id": "u0", "binary": "nova-compute", "host": "c0", "status": "enabled", "state": "up"}
+    services.compute.answers = [Answer(body={"services": [whole, {"binary": "nova-compute", "host": "c1", "status": "UNKNOWN"}]})]
+    with pytest.raises(NovaFault, match="^The cell of compute host c1 does not answer: .*database .*message queue .*nova-manage cell_v2 list_cells"):
+        client().services()
+    part = {"id": "s1", "status": "UNKNOWN", "tenant_id": "p1", "created": "2026-01-01T00:00:00Z", "links": []}
+    services.compute.answers = [Answer(body={"servers": [{"id": "s0", "name": "a"}, part, {**part, "id": "s2"}]})]
+    with pytest.raises(NovaFault, match="^The cell of servers s1, s2 does not answer"):
+        client().servers()
+    services.compute.answers = [Answer(body={"server": part})]
+    with pytest.raises(NovaFault, match="^The cell of server s1 does not answer"):
+        client().server("s1")
 
 
 def test_check_mode_sends_no_write(services):

@@ -86,6 +86,16 @@ def test_named_servers_that_are_there_already_are_left_alone():
     assert migrate(cloud, servers=["b"], from_host="c0")["already"] == ["b"]
 
 
+def test_of_two_with_one_name_the_one_on_the_host_moves():
+    cloud = cloud_with("web")
+    cloud.server_list[0]["id"] = "11111111-1111-1111-1111-111111111111"
+    cloud.add("web", "c1")
+    cloud.server_list[1]["id"] = "22222222-2222-2222-2222-222222222222"
+    done = migrate(cloud, servers=[raw["id"] for raw in cloud.server_list], from_host="c0")
+    assert asked(cloud) == ["11111111-1111-1111-1111-111111111111"]
+    assert (done["changed"], done["already"]) == (True, ["web"])
+
+
 def test_one_that_cannot_move_keeps_all_where_they_are():
     cloud = cloud_with("a")
     cloud.add("off", "c0", state="stopped")
@@ -163,10 +173,12 @@ def test_one_that_takes_too_long_is_aborted_and_the_others_go_on():
     assert cloud.host_of("b") == "c1"
 
 
-@pytest.mark.parametrize(("status", "tries", "words"), [(409, 3, "aborted after"), (400, 1, "could not be aborted after .*: no such thing")])
+@pytest.mark.parametrize(
+    ("status", "tries", "words"), [(409, 3, "aborted after"), (500, 3, "aborted after"), (400, 1, "could not be aborted after .*: no such thing")]
+)
 def test_an_abort_that_is_refused(status, tries, words):
     cloud = cloud_with("a")
-    cloud.behave["a"] = {"seconds": 10_000 if status == 409 else 90}
+    cloud.behave["a"] = {"seconds": 90 if status == 400 else 10_000}
     original, seen = cloud.abort, []
 
     def refuse(*arguments):
@@ -262,6 +274,56 @@ def test_faults_that_pass_do_not_end_the_wait():
 
     cloud.migrations = flaky
     assert migrate(cloud, from_host="c0")["migrations"][0]["state"] == "completed"
+
+
+def test_a_fault_that_does_not_pass_tells_what_moved_and_what_nobody_watches():
+    cloud = cloud_with("a", "b", "c")
+    cloud.behave["b"] = {"seconds": 1000}
+    original = cloud.migrations
+
+    def forbidden(**filters):
+        if cloud.time.now > 1060:
+            raise Refused("Cannot read the records of migrations: it takes an administrator", status=403)
+        return original(**filters)
+
+    cloud.migrations = forbidden
+    with pytest.raises(NovaFault, match="takes an administrator. 2 of 3 moved before that. Nobody watches what is under way: b is running$") as caught:
+        migrate(cloud, from_host="c0")
+    result = caught.value.result
+    assert result["changed"]
+    assert {one["server"]: one["state"] for one in result["migrations"]} == {"a": "completed", "b": "running", "c": "completed"}
+    assert result["diff"]["after"] == {"a": "c1", "b": "c0", "c": "c1"}
+    assert cloud.retry_for == 60
+
+
+def test_words_that_cannot_be_read_do_not_hide_what_moved():
+    cloud = cloud_with("a", "b")
+    cloud.behave["a"] = {"end": "failed"}
+
+    def silent(*_arguments):
+        raise Unreachable("500")
+
+    cloud.action = silent
+    with pytest.raises(NovaFault, match="1 of 2 migrations failed: a is failed .nova gives no reason.*1 of 2 moved") as caught:
+        migrate(cloud, from_host="c0")
+    assert caught.value.result["changed"]
+
+
+def test_without_waiting_a_fault_tells_what_was_asked_for():
+    cloud = cloud_with("a", "b")
+    original, calls = cloud.migrations, []
+
+    def second(**filters):
+        calls.append(filters)
+        if len(calls) == 2:
+            raise Unreachable("500")
+        return original(**filters)
+
+    cloud.migrations = second
+    with pytest.raises(NovaFault) as caught:
+        migrate(cloud, from_host="c0", wait=False)
+    assert caught.value.result["changed"]
+    assert [one["state"] for one in caught.value.result["migrations"]] == ["asked for", "waiting for its turn"]
 
 
 def test_a_wait_in_slices_is_one_wait():

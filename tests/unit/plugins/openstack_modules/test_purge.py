@@ -20,7 +20,7 @@ class Cloud:
         self.users = [{"id": "u1", "name": "lab"}]
         self.pairs, self.flavors = ["key"], [{"id": "f1", "name": "lab"}, {"id": "f2", "name": "other"}]
         self.slow, self.held, self.down, self.absent = {}, {}, set(), set()
-        self.deleting, self.calls, self.outside = {}, [], False
+        self.deleting, self.calls, self.outside, self.page, self.forbidden = {}, [], False, 1000, set()
 
     def has(self, service):
         return service not in self.absent
@@ -58,7 +58,7 @@ class Cloud:
         for kind in purge.KINDS:
             mine = self.things[kind.name]
             if path == kind.listing:
-                return {kind.key: [{kind.id: name, "id": name, "name": name, "stack_name": name} for name in mine]}
+                return {kind.key: [{kind.id: name, "id": name, "name": name, "stack_name": name} for name in list(mine)[: self.page]]}
             for name in list(mine):
                 if path == kind.path.format(id=name, uuid=name, stack_name=name):
                     return self.one(kind, method, name)
@@ -66,6 +66,8 @@ class Cloud:
 
     def one(self, kind, method, name):
         if method == "DELETE":
+            if name in self.forbidden:
+                raise Refused(f"{name} is protected", status=403)
             if self.things.get(self.held.get(kind.name)):
                 raise Refused(f"{name} is in use", status=409)
             self.deleting[name] = self.slow.get(kind.name, 0)
@@ -161,6 +163,23 @@ def test_what_stays_is_told_and_the_project_stays_with_it():
         work(cloud)
     assert [(one["kind"], one["name"]) for one in caught.value.result["left"]] == [("network", "n")]
     assert cloud.projects and not cloud.users and not cloud.things["image"]
+
+
+def test_a_listing_may_be_one_page_of_many():
+    cloud = Cloud(image=[f"i{number}" for number in range(7)])
+    cloud.page = 3
+    answer = work(cloud)
+    assert len([one for one in answer["removed"] if one["kind"] == "image"]) == 7
+    assert not cloud.things["image"] and not cloud.projects
+
+
+def test_what_is_forbidden_is_told_at_once_and_the_rest_goes():
+    cloud = Cloud(image=["i1", "i2"], volume=["v"])
+    cloud.forbidden = {"i1"}
+    with pytest.raises(NovaFault, match="image i1: it may not be deleted: i1 is protected") as told:
+        work(cloud)
+    assert {one["name"] for one in told.value.result["removed"]} >= {"i2", "v"}
+    assert cloud.projects
 
 
 def test_a_service_that_is_down_holds_back_nothing_but_the_project():
