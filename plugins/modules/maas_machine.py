@@ -213,7 +213,9 @@ options:
     choices: [present, absent]
     default: present
   force:
-    description: With O(state=absent), delete also machines that are allocated, deployed or locked. A virtual machine's disk goes with it.
+    description:
+      - With O(state=absent), delete also machines that are allocated, deployed or locked; those that are locked are unlocked first.
+      - A virtual machine's disk goes with it.
     type: bool
     default: false
 seealso:

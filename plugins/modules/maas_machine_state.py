@@ -50,7 +50,7 @@ options:
     type: bool
     default: false
   redeploy:
-    description: With O(state=deployed), release machines whose deployment failed and deploy them again.
+    description: With O(state=deployed), release machines whose deployment failed, wait for the end of that, and deploy them again.
     type: bool
     default: false
   unlock:

@@ -136,6 +136,43 @@ def test_retry_gets_a_machine_through(lab, api):
     assert {m["status_name"] for m in api.get("machines/")} == {"Ready"}
 
 
+def test_a_failed_deployment_is_released_and_deployed_again(lab, api):
+    """The machine is on, so that its release takes a while, and a region deploys none that is being released."""
+    declared("compute0", "compute1", ready=True)(lab)
+    lab.fault("deploy_failed", machine="compute0", times=1)
+    options = {"machines": ["compute0", "compute1"], "state": "deployed", "wait_timeout": 60, "wait_interval": 1}
+    with pytest.raises(Failed, match="compute0 is Failed deployment"):
+        run("maas_machine_state", options)
+    with pytest.raises(Failed, match="release it first"):
+        run("maas_machine_state", options)
+    result = run("maas_machine_state", {**options, "redeploy": True})
+    assert result["ready"] == ["compute1", "compute0"]
+    assert {m["status_name"] for m in api.get("machines/")} == {"Deployed"}
+
+
+def test_a_commissioning_that_is_refused_is_no_success(lab, api):
+    declared("compute0", ready=True)(lab)
+    options = {"machines": ["compute0"], "state": "ready", "wait_timeout": 60, "wait_interval": 1}
+    with pytest.raises(Failed, match="Select a valid choice") as caught:
+        run("maas_machine_state", {**options, "force": True, "commissioning_scripts": ["no-such-script"]})
+    assert caught.value.result["ready"] == []
+    lab.fault("commissioning_failed", machine="compute0", times=1)
+    with pytest.raises(Failed, match="Failed commissioning"):
+        run("maas_machine_state", {**options, "force": True})
+
+
+def test_a_locked_machine_is_deleted_only_by_force(lab, api):
+    declared("compute0", ready=True)(lab)
+    for state in ("deployed", "locked"):
+        run("maas_machine_state", {"machines": ["compute0"], "state": state, "wait_timeout": 60, "wait_interval": 1})
+    options = {"machines": [{"hostname": "compute0"}], "state": "absent"}
+    with pytest.raises(Failed, match=r"compute0 \(locked\)"):
+        run("maas_machine", options)
+    assert run("maas_machine", {**options, "force": True}, check=True)["changed"]
+    assert run("maas_machine", {**options, "force": True})["changed"]
+    assert api.get("machines/") == []
+
+
 def test_one_that_is_stuck_is_stopped_and_started_over(lab, api):
     declared("compute0")(lab)
     lab.fault("commissioning_stuck", machine="compute0", times=1)

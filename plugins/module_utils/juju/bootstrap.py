@@ -144,10 +144,11 @@ def _until_made(command, options, sleep=time.sleep, clock=time.monotonic):
             words = "it ended well, and the client does not know the controller's address"
         none_free = NONE_FREE.search(words)
         try:
-            if clean(command, name):
-                cleaned, freed = True, freed if none_free else clock()
+            cleaned = clean(command, name) or cleaned
         except JujuFault as error:
             raise JujuFault(f"the bootstrap of {name} failed: {words}. {error}", tries=tries, changed=True) from None
+        # Juju itself gives back what it took, and may leave nothing to clean.
+        freed = freed if none_free else clock()
         if none_free and freed is not None and clock() - freed < options["release_timeout"]:
             # Nothing was begun: no try.
             tries -= 1

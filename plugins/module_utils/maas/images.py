@@ -238,11 +238,15 @@ class Watchdog:
         limit = self.after if self.images.importing else min(self.after, 120.0)
         if missing and idle >= limit:
             if self.restarts >= self.retries:
+                # What hangs is not left behind: the next run starts anew at once.
+                self._stop()
                 return {**states, **{name: f"{STALLED} at {states[name]} for {idle:.0f} s" for name in missing}}
             self.restarts += 1
             self.since = self.clock()
-            client = self.images.client
-            if self.images.importing:
-                client.call("BootResources", "stop_import", what="stop an import that does not move", settled=lambda: None)
-            client.call("BootResources", "import", what="start the import again", settled=lambda: None)
+            self._stop()
+            self.images.client.call("BootResources", "import", what="start the import again", settled=lambda: None)
         return states
+
+    def _stop(self):
+        if self.images.importing:
+            self.images.client.call("BootResources", "stop_import", what="stop an import that does not move", settled=lambda: None)

@@ -477,5 +477,18 @@ def remove(client, entries, force=False):
         raise MaasError(f"Not deleted, because in use: {named}. Release (or unlock) them first with maas_machine_state, or set force to true.")
     if not client.read_only:
         for machine in doomed.values():
+            if machine.get("locked"):
+                _unlock(client, machine)
             client.call("Machine", "delete", {"system_id": machine["system_id"]}, what=f"delete machine {machine['hostname']}")
     return list(doomed.values())
+
+
+def _unlock(client, machine):
+    """A region deletes no locked machine, whoever asks."""
+    where = {"system_id": machine["system_id"]}
+
+    def settled():
+        found = client.find("Machine", where)
+        return machine if found is None or not found.get("locked") else None
+
+    client.call("Machine", "unlock", where, what=f"unlock machine {machine['hostname']}", settled=settled)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, require, summary
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import GOALS, IN_USE, TRANSITIONAL, machine_status
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, GOALS, IN_USE, STUCK_AFTER, TRANSITIONAL, machine_status
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.watch import REMEDY, VANISHED, Watch, explain, failures_for, wait_for
-from ansible_collections.stratus.cloud.plugins.module_utils.waiter import WaitFailed
+from ansible_collections.stratus.cloud.plugins.module_utils.waiter import Pace, WaitFailed
 
 STATES = (
     "ready",
@@ -42,6 +42,9 @@ class Step:
     refuse: str | None = None  # why it cannot be done
 
 
+RELEASING = ("Releasing", "Disk erasing")
+ABORTABLE = ("Commissioning", "Deploying", "Disk erasing", "Testing")
+
 # state -> {status: Step arguments}. What is not listed is refused. "!" before a status stands for nothing: plain names only.
 TABLE = {
     "ready": {
@@ -58,7 +61,7 @@ TABLE = {
         **{status: {"ops": ["test"], "wait": True} for status in ("Ready", "Allocated", "Deployed", "Failed testing")},
         "Testing": {"wait": True},
     },
-    "allocated": {"Ready": {"ops": ["allocate"]}, "Allocated": {}, "Releasing": {"wait": True}},
+    "allocated": {"Ready": {"ops": ["allocate"]}, "Allocated": {}},
     "deployed": {
         "Ready": {"ops": ["deploy"], "wait": True},
         "Allocated": {"ops": ["deploy"], "wait": True},
@@ -137,7 +140,7 @@ TABLE = {
         },
         "Exiting rescue mode": {"wait": True},
     },
-    "aborted": {status: {"ops": ["abort"]} for status in ("Commissioning", "Deploying", "Disk erasing", "Testing")},
+    "aborted": {status: {"ops": ["abort"]} for status in ABORTABLE},
 }
 TABLE["commissioned"] = TABLE["ready"]
 
@@ -198,7 +201,9 @@ def _remedy(state, status):
         return "repair it and set fix_broken to true"
     if status in IN_USE or status in ("Failed deployment", "Releasing failed", "Failed disk erasing"):
         return "release it first (state=released)"
-    if status in TRANSITIONAL:
+    if status in RELEASING:
+        return "wait until it is Ready (state=released does)"
+    if status in ABORTABLE:
         return "wait for the end of that (maas_machine_wait), or stop it (state=aborted)"
     if status in ("New", "Failed commissioning", "Failed testing"):
         return "bring it to Ready first (state=ready)"
@@ -257,7 +262,7 @@ def form_of(op, params):
     return form
 
 
-# What an operation leaves behind at once: tells whether a lost answer was a done deed.
+# What an operation leaves behind at once: tells whether a lost answer was a done deed. The status that the machine had before tells nothing.
 LEADS_TO = {
     "commission": ("Commissioning", "Testing", "Ready"),
     "test": ("Testing",),
@@ -269,57 +274,107 @@ LEADS_TO = {
     "rescue_mode": ("Entering rescue mode", "Rescue mode"),
     "exit_rescue_mode": ("Exiting rescue mode",),
     "override_failed_testing": ("Ready", "Deployed"),
+    # Back to where it began, which the region knows. One that came to its end meanwhile has nothing left to stop either.
+    "abort": tuple(status for status in CONSTANTS if status not in TRANSITIONAL),
 }
 
+
+# Releasing a machine that is powered on takes its time, and meanwhile the region refuses these operations.
+NOT_WHILE_RELEASING = frozenset(("commission", "test", "allocate", "deploy"))
 
 # A BMC that is busy or restarts is away for some seconds; the region takes the operation back each time. Seconds before the next tries.
 BMC_AWAY = "Could not contact node's BMC"
 BMC_PAUSES = (5.0, 15.0)
 
 
-def act(client, machines, steps, params, sleep):
+def act(client, machines, steps, params, clock, sleep):
     """The operations of all steps; ({name: machine as it is now}, {name: why it failed}). BMCs that are away are asked again, all together.
 
+    The first operation of all machines comes before the second of any: what takes its time after the first takes it for all at once.
     When the region was waited for in vain once, it is waited for no more: the next machine's operation would find it as it is.
     """
-    done, failed, patience = {}, {}, client.retry_for
-    todo = [name for name in machines if steps[name].ops]
+    left = {name: list(steps[name].ops) for name in machines if steps[name].ops}
+    done, did, failed, patience = {name: machines[name] for name in left}, {name: [] for name in left}, {}, client.retry_for
+    todo = list(left)
     try:
         for pause in (0.0, *BMC_PAUSES):
             if pause and todo:
                 sleep(pause)
-                # Some operations may have been done before the one that failed.
-                machines = {**machines, **{name: summary(by_ids(client, [machines[name]["system_id"]])[0]) for name in todo}}
-                steps = {**steps, **{name: plan(params["state"], machines[name], params) for name in todo}}
-            away = []
-            for name in todo:
-                done[name], error = _perform(client, steps[name].ops, machines[name], params)
-                failed.pop(name, None)
-                if error is not None:
+                todo = _look_again(client, params, todo, done, left, failed)
+            busy = [name for name in todo if left[name]]
+            while busy:
+                since = clock()
+                for name in busy:
+                    done[name], error = _perform(client, left[name][0], done[name], params, since, clock, sleep)
+                    if error is None:
+                        did[name].append(left[name].pop(0))
+                        continue
                     failed[name] = str(error)
-                    away += [name] if BMC_AWAY in failed[name] else []
                     if isinstance(error, Unreachable) or error.retry_after is not None:
                         client.retry_for = 0.0
-            todo = away
+                busy = [name for name in busy if left[name] and name not in failed]
+            todo = [name for name in todo if BMC_AWAY in failed.get(name, "")]
     finally:
         client.retry_for = patience
-    return done, failed
+    return done, {name: _told(why, did[name], left[name], machine_status(done[name])) for name, why in failed.items()}
 
 
-def _perform(client, ops, machine, params):
-    """Operations one after the other; the machine after the last that was done, and what ended them."""
+def _look_again(client, params, todo, done, left, failed):
+    """The names of those whose BMC was away and that can be tried again; ``left`` then says with what. The others stay failed."""
+    found = {machine["system_id"]: machine for machine in by_ids(client, [done[name]["system_id"] for name in todo], summary)}
+    again = []
+    for name in todo:
+        machine = found.get(done[name]["system_id"])
+        if machine is None:
+            continue
+        before, done[name] = machine_status(done[name]), machine
+        if machine_status(machine) != before:
+            # The region or somebody else went on with it meanwhile.
+            step = plan(params["state"], machine, params)
+            if step.refuse or step.alone:
+                continue
+            left[name] = list(step.ops)
+        del failed[name]
+        again.append(name)
+    return again
+
+
+def _perform(client, op, machine, params, since, clock, sleep):
+    """One operation; the machine after it, and what went wrong."""
     try:
-        for op in ops:
-            machine = summary(operate(client, op, machine, params))
+        if op in NOT_WHILE_RELEASING:
+            machine = _released(client, machine, params, since, clock, sleep)
+        return summary(operate(client, op, machine, params)), None
     except (ApiError, Unreachable) as error:
         return machine, error
-    return machine, None
+
+
+def _released(client, machine, params, since, clock, sleep):
+    """The machine once its release is through. One that stays in it for too long is left to the region, which refuses what comes next."""
+    pace = Pace(params.get("wait_interval") or 10.0)
+    while (status := machine_status(machine)) in RELEASING:
+        left = since + min(STUCK_AFTER[status], params.get("wait_timeout") or STUCK_AFTER[status]) - clock()
+        if left <= 0:
+            break
+        sleep(pace.next(left))
+        machine = summary(client.read("Machine", {"system_id": machine["system_id"]}, what=f"read machine {machine['hostname']}"))
+    return machine
+
+
+def _told(why, did, left, status):
+    """Why a machine failed, and where that leaves it when only a part was done."""
+    if not did:
+        return why
+    force = " (with force, because it is Ready)" if (left[0], status) == ("commission", "Ready") else ""
+    return f"{why.rstrip('.')}. Done before that: {', '.join(did)}. It is {status} now, and still to do is: {', '.join(left)}{force}"
 
 
 def operate(client, op, machine, params):
     """One operation on one machine; returns the machine as the region then describes it."""
     system_id, called = machine["system_id"], machine["hostname"]
     form = form_of(op, params)
+    # A machine that still is what it was says nothing of the operation: one that was Ready before it was commissioned is Ready after a refusal.
+    leads_to = set(LEADS_TO.get(op, ())) - {machine_status(machine)}
 
     def settled():
         found = client.find("Machine", {"system_id": system_id})
@@ -327,7 +382,7 @@ def operate(client, op, machine, params):
             return machine
         if op in ("lock", "unlock"):
             return found if bool(found.get("locked")) == (op == "lock") else None
-        return found if machine_status(found) in LEADS_TO.get(op, ()) else None
+        return found if machine_status(found) in leads_to else None
 
     what = f"{op.replace('_', ' ')} machine {called}"
     if op == "allocate":
@@ -339,7 +394,9 @@ def operate(client, op, machine, params):
         answer = settled() if error.status in (400, 409) else None
         if answer is None or answer is machine:
             raise
-    return answer if isinstance(answer, dict) and "system_id" in answer else client.read("Machine", {"system_id": system_id})
+    # The answer to an abort still tells of the machine before it.
+    told = op != "abort" and isinstance(answer, dict) and "system_id" in answer
+    return answer if told else client.read("Machine", {"system_id": system_id})
 
 
 def bring(client, params, clock=None, sleep=None, emit=None):
@@ -378,7 +435,7 @@ def bring(client, params, clock=None, sleep=None, emit=None):
         timeline=[],
         settled=[],
     )
-    done, failed = ({}, {}) if client.read_only else act(client, machines, steps, params, sleep or time.sleep)
+    done, failed = ({}, {}) if client.read_only else act(client, machines, steps, params, clock or time.monotonic, sleep or time.sleep)
     for name, machine in {**machines, **done}.items():
         if name in failed:
             result["failed_machines"][machine["hostname"]] = failed[name]
@@ -398,7 +455,7 @@ def _finish(params, result, machines, goal, waited):
         return result
     machines = result.pop("settled") + machines
     result["machines"] = machines
-    result["ready"] = [machine["hostname"] for machine in machines if machine["status"] in goal or machine["hostname"] in result["left_alone"]]
+    result["ready"] = [machine["hostname"] for machine in _there(result, machines, goal)]
     lost = result["failed_machines"]
     texts = [f"{name}: {why if isinstance(why, str) else why['text']}" for name, why in lost.items()]
     if params.get("min_ready") is not None and waited:
@@ -408,6 +465,12 @@ def _finish(params, result, machines, goal, waited):
     elif texts and params.get("on_failure") != "continue":
         raise MaasError("; ".join(texts), **result)
     return result
+
+
+def _there(result, machines, goal):
+    """Those that are where they shall be, or beyond. One whose operation failed is not, though its status may be the right one."""
+    found = [machine for machine in machines if machine["status"] in goal or machine["hostname"] in result["left_alone"]]
+    return [machine for machine in found if machine["hostname"] not in result["failed_machines"]]
 
 
 def _state_text(machine):
@@ -421,11 +484,11 @@ def _wait(client, params, watch, goal, result, resume, times, emit):
     bound = dict(params, fail_fast=on_failure == "retry")
     if params.get("min_ready") is not None:
         # Those that were there already count too.
-        there = [machine for machine in result["settled"] if machine["status"] in goal or machine["hostname"] in result["left_alone"]]
-        bound["min_ready"] = max(0, params["min_ready"] - len(there))
+        bound["min_ready"] = max(0, params["min_ready"] - len(_there(result, result["settled"], goal)))
     elif on_failure == "continue":
         bound["min_ready"] = 0
     failing = failures_for(goal) | ({"New"} if params["state"] in ("ready", "commissioned") else set())
+    clock, sleep = times.get("clock", time.monotonic), times.get("sleep", time.sleep)
     while True:
         try:
             outcome = wait_for(client, watch, goal, bound, emit=emit, failing=failing, **times)
@@ -434,15 +497,17 @@ def _wait(client, params, watch, goal, result, resume, times, emit):
             lost = list(error.outcome.failed)
             if on_failure != "retry" or any(left.get(name, 0) >= params.get("retries", 1) for name in lost):
                 raise
+            began = clock()
             for name in lost:
                 left[name] = left.get(name, 0) + 1
                 result.setdefault("retried", {})[name] = left[name]
-                watch.add(name, retry(client, params, watch_id(watch, name), name))
+                watch.add(name, retry(client, params, watch_id(watch, name), name, clock, sleep))
             result["progress"] += error.outcome.lines
             result["timeline"] += error.outcome.timeline()
-            # The others have been in their statuses for as long as they have.
-            others = {name: age for name, age in error.since.items() if name not in lost}
-            bound["wait_resume"] = {"elapsed": error.outcome.waited, "since": others}
+            # The others have been in their statuses for as long as they have, and the time that the retries took is nobody's gift.
+            spent = clock() - began
+            others = {name: [status, age + spent] for name, (status, age) in error.since.items() if name not in lost}
+            bound["wait_resume"] = {"elapsed": error.outcome.waited + spent, "since": others}
     result["waited"] = round(outcome.waited, 1)
     result["progress"] += outcome.lines
     result["timeline"] += outcome.timeline()
@@ -462,21 +527,28 @@ def watch_id(watch, name):
     return next(system_id for system_id, called in watch.names.items() if called == name)
 
 
-def retry(client, params, system_id, name):
+def retry(client, params, system_id, name, clock, sleep):
     """Try a machine again that failed or is stuck: stop what runs, power it off, start over."""
     machine = client.find("Machine", {"system_id": system_id})
     if machine is None:
         raise MaasError(f"{name} cannot be tried again: it is {VANISHED} from MAAS")
     status = machine_status(machine)
-    if status in ("Commissioning", "Testing", "Deploying", "Disk erasing"):
+    if status in GOALS.get(params["state"], ()):
+        # It arrived after all, between the verdict and this look.
+        return machine
+    if status in ABORTABLE:
         machine = operate(client, "abort", machine, {})
+    # What was stopped is back where it began, Ready perhaps: without force that would pass for the end of it.
+    step = plan(params["state"], machine, dict(params, fix_broken=True, redeploy=True, force=True))
+    if step.refuse:
+        raise MaasError(f"{name} cannot be tried again: {step.refuse}")
+    if not (step.ops or step.wait):
+        return machine
     # A BMC that does not answer now may answer the next operation, and that one will say so if not.
     with suppress(ApiError):
         client.call("Machine", "power_off", {"system_id": system_id}, {"stop_mode": "hard"}, what=f"power off machine {name}", settled=lambda: None)
-    machine = by_ids(client, [system_id])[0]
-    step = plan(params["state"], machine, dict(params, fix_broken=True, redeploy=True))
-    if step.refuse:
-        raise MaasError(f"{name} cannot be tried again: {step.refuse}")
     for op in step.ops:
-        machine = operate(client, op, machine, params)
+        machine, error = _perform(client, op, machine, params, clock(), clock, sleep)
+        if error is not None:
+            raise error
     return machine

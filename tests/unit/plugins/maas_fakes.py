@@ -154,7 +154,8 @@ class Region:
                 "Events.query": self.query,
                 "NodeScriptResults.read": [{"results": [{"name": "smartctl-validate", "status": 3}, {"name": "lshw", "status": 2}]}],
                 "Machine.commission": lambda params, data: self.begin(params["system_id"], 1),
-                "Machine.abort": lambda params, data: self.begin(params["system_id"], 0),
+                # As a real region, which answers before the change.
+                "Machine.abort": lambda params, data: (self.get(params["system_id"]), self.begin(params["system_id"], 0))[0],
                 "Machine.power_off": lambda params, data: self.get(params["system_id"]),
             }
         )

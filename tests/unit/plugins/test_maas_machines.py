@@ -178,6 +178,23 @@ def test_a_machine_in_use_is_not_deleted_without_force():
     assert client.writes() == [("Machine.delete", {"system_id": "aaaaaa"}, {})]
 
 
+def test_a_locked_machine_is_unlocked_before_it_is_deleted():
+    known = [machine("aaaaaa", "compute0", 6, macs=[MAC_A], locked=True), machine("bbbbbb", "compute1", 6, macs=[MAC_B])]
+    entries = [entry(), {"hostname": "compute1"}]
+    client = region(*known, **{"Machine.unlock": known[0]})
+    with pytest.raises(MaasError, match=r"compute0 \(locked\), compute1 \(Deployed\)"):
+        machines.remove(client, entries)
+    assert len(machines.remove(client, entries, force=True)) == 2
+    assert [(name, params["system_id"]) for name, params, data in client.writes()] == [
+        ("Machine.unlock", "aaaaaa"),
+        ("Machine.delete", "aaaaaa"),
+        ("Machine.delete", "bbbbbb"),
+    ]
+    client = region(*known, read_only=True)
+    assert len(machines.remove(client, entries, force=True)) == 2
+    assert client.writes() == []
+
+
 def test_every_secret_of_a_power_driver_is_no_log():
     options = machines.power_options()
     assert {name for name, spec in options.items() if spec["no_log"]} == set(machines.POWER_SECRETS)
@@ -266,21 +283,54 @@ def test_refusals_come_before_the_first_operation_and_all_together():
     assert client.writes() == []
 
 
-def test_a_lost_commission_is_looked_at_not_repeated():
-    class Losing(FakeClient):
-        def call(self, handler, action, params=None, data=None, what=None, settled=None, timeout=None):
-            if action == "commission":
-                found = settled()
-                if found is None:
-                    raise LostAnswer("lost")
-                return found
-            return super().call(handler, action, params, data, what, settled, timeout)
+class Losing(FakeClient):
+    """Loses the answer to every operation; what the machine is afterwards tells whether it was done."""
 
-    client = Losing({"Machine.read": machine("aaaaaa", "a", 1)})
-    assert transitions.operate(client, "commission", machine("aaaaaa", "a", 0), {})["status"] == 1
-    client = Losing({"Machine.read": machine("aaaaaa", "a", 0)})
-    with pytest.raises(LostAnswer):
-        transitions.operate(client, "commission", machine("aaaaaa", "a", 0), {})
+    def call(self, handler, action, params=None, data=None, what=None, settled=None, timeout=None):
+        if action == "read":
+            return super().call(handler, action, params, data, what, settled, timeout)
+        found = settled()
+        if found is None:
+            raise LostAnswer("lost")
+        return found
+
+
+@pytest.mark.parametrize(
+    ("op", "before", "after", "done"),
+    [
+        ("commission", 0, 1, True),
+        ("commission", 0, 0, False),
+        ("commission", 0, 4, True),
+        # Ready before and Ready after: nothing was commissioned.
+        ("commission", 4, 4, False),
+        ("commission", 4, 21, True),
+        ("abort", 1, 0, True),
+        ("abort", 1, 1, False),
+        ("abort", 1, 21, False),
+        ("abort", 9, 10, True),
+        ("abort", 14, 15, True),
+    ],
+)
+def test_an_operation_whose_answer_is_lost_is_looked_at_not_repeated(op, before, after, done):
+    client = Losing({"Machine.read": machine("aaaaaa", "a", after)})
+    if done:
+        assert transitions.operate(client, op, machine("aaaaaa", "a", before), {})["status"] == after
+    else:
+        with pytest.raises(LostAnswer):
+            transitions.operate(client, op, machine("aaaaaa", "a", before), {})
+
+
+@pytest.mark.parametrize(("before", "after", "done"), [(0, 1, True), (4, 4, False), (0, 0, False)])
+def test_a_refused_commissioning_counts_only_when_the_region_commissions_by_itself(before, after, done):
+    def refuse(params, data):
+        raise ApiError("Select a valid choice", 400)
+
+    client = FakeClient({"Machine.read": machine("aaaaaa", "a", after), "Machine.commission": refuse})
+    if done:
+        assert transitions.operate(client, "commission", machine("aaaaaa", "a", before), {})["status"] == after
+    else:
+        with pytest.raises(ApiError):
+            transitions.operate(client, "commission", machine("aaaaaa", "a", before), {})
 
 
 def test_status_names_of_all_spellings():

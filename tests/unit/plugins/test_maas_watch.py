@@ -421,6 +421,155 @@ def test_a_retry_of_one_gives_no_other_more_time():
     assert counts(region, "Machine.abort") == 1
 
 
+def refusing(region, error):
+    """A region that refuses every commissioning, and can mark machines fixed."""
+
+    def refuse(params, data):
+        raise error
+
+    region.client.handlers["Machine.commission"] = refuse
+    region.client.handlers["Machine.mark_fixed"] = lambda params, data: region.begin(params["system_id"], READY)
+
+
+NO_SCRIPT = ApiError("Cannot commission machine a: commissioning_scripts: Select a valid choice. typo is not one of the available choices", 400)
+
+
+def test_a_ready_machine_whose_commissioning_is_refused_is_not_reported_ready():
+    time, region = setup("a", status=READY)
+    refusing(region, NO_SCRIPT)
+    with pytest.raises(MaasError, match="a: .*Select a valid choice") as caught:
+        bring(time, region, ["a"], force=True, commissioning_scripts=["typo"])
+    assert caught.value.result["ready"] == []
+    with pytest.raises(MaasError, match="0 machines are ready"):
+        bring(time, region, ["a"], force=True, min_ready=1)
+    assert bring(time, region, ["a"], force=True, on_failure="continue")["ready"] == []
+
+
+def test_a_broken_machine_that_is_fixed_and_then_refused_is_a_failure():
+    time, region = setup("a", status=BROKEN)
+    refusing(region, NO_SCRIPT)
+    with pytest.raises(MaasError, match="Select a valid choice.*Done before that: mark_fixed. It is Ready now, and still to do is: commission .with force"):
+        bring(time, region, ["a"], fix_broken=True)
+
+
+def test_what_was_done_before_a_bmc_went_away_is_not_done_again_and_the_rest_is():
+    time, region = setup("a", "b", status=BROKEN)
+    region.client.handlers["Machine.mark_fixed"] = lambda params, data: region.begin(params["system_id"], READY)
+    commissioning(region, 100, READY)
+    away(region, {"a": 1, "b": 99})
+    with pytest.raises(MaasError, match="b: .*Could not contact node's BMC.*Done before that: mark_fixed") as caught:
+        bring(time, region, ["a", "b"], fix_broken=True)
+    assert caught.value.result["ready"] == ["a"]
+    assert (counts(region, "Machine.mark_fixed"), counts(region, "Machine.commission")) == (2, 2 + 1 + len(transitions.BMC_PAUSES))
+
+
+@pytest.mark.parametrize(("status", "ready"), [(COMMISSIONING, True), (11, False), (None, False)])
+def test_what_became_of_a_machine_while_its_bmc_was_away(status, ready):
+    """The region commissions it by itself; somebody deploys it in vain; somebody deletes it."""
+    time, region = setup("a", "b", status=NEW)
+    commissioning(region, 100, READY)
+    away(region, {"a": 99})
+    region.at(3, "a", status)
+    if ready:
+        region.at(200, "a", READY)
+    result = bring(time, region, ["a", "b"], on_failure="continue")
+    assert sorted(result["ready"]) == (["a", "b"] if ready else ["b"])
+    assert list(result["failed_machines"]) == ([] if ready else ["a"])
+    assert counts(region, "Machine.commission") == 2
+
+
+DEPLOYED, DEPLOYING, ALLOCATED, DEPLOY_FAILED, RELEASING, RELEASE_FAILED = 6, 9, 10, 11, 12, 13
+
+
+def deployments(region, *ends, releasing=30, released=READY):
+    """Machines are released in some seconds, and deployed in 300; a deployment is refused where a real region refuses it."""
+    ends = list(ends)
+
+    def hostname(params):
+        return region.machines[params["system_id"]]["hostname"]
+
+    def release(params, data):
+        region.at(releasing, hostname(params), released)
+        return region.begin(params["system_id"], RELEASING)
+
+    def deploy(params, data):
+        status = region.get(params["system_id"])["status"]
+        if status not in (READY, ALLOCATED):
+            raise ApiError(f"Can't deploy a machine that is in the '{states.NAMES[status]}' state", 409)
+        end = ends.pop(0) if len(ends) > 1 else ends[0]
+        if end is not None:
+            region.at(300, hostname(params), end)
+        return region.begin(params["system_id"], DEPLOYING)
+
+    region.client.handlers.update({"Machine.release": release, "Machine.deploy": deploy})
+
+
+def test_failed_deployments_are_released_all_together_and_deployed_when_that_is_through():
+    names = [f"n{number}" for number in range(10)]
+    time, region = setup(*names, status=DEPLOY_FAILED)
+    deployments(region, DEPLOYED)
+    result = bring(time, region, names, "deployed", redeploy=True)
+    assert sorted(result["ready"]) == names and not result["failed_machines"]
+    # One release after the other would have taken ten times as long.
+    assert 330 <= time.now - 1000 <= 350
+    assert result["diff"]["after"]["n0"] == "deployed (by release, deploy)"
+
+
+@pytest.mark.parametrize(("released", "words"), [(RELEASE_FAILED, "'Releasing failed' state"), (RELEASING, "'Releasing' state")])
+def test_a_release_that_fails_or_never_ends_fails_the_machine(released, words):
+    time, region = setup("a", status=DEPLOY_FAILED)
+    deployments(region, DEPLOYED, released=released)
+    with pytest.raises(MaasError, match=f"a: .*{words}.*Done before that: release"):
+        bring(time, region, ["a"], "deployed", redeploy=True)
+    assert time.now - 1000 <= states.STUCK_AFTER["Releasing"] + 10
+
+
+def test_a_failed_deployment_is_tried_again():
+    time, region = setup("a", "b", status=READY)
+    deployments(region, DEPLOY_FAILED, DEPLOYED)
+    result = bring(time, region, ["a", "b"], "deployed", on_failure="retry")
+    assert result["retried"] == {"a": 1}
+    assert sorted(result["ready"]) == ["a", "b"]
+    # What a retry takes counts as waited.
+    assert result["waited"] == pytest.approx(time.now - 1000, abs=1)
+
+
+def test_one_that_arrives_at_the_last_moment_is_left_alone():
+    time, region = setup("a", status=READY)
+    deployments(region, None)
+
+    def abort(params, data):
+        region.change(params["system_id"], DEPLOYED)
+        raise ApiError("Cannot abort in current state: node is in state Deployed.", 409)
+
+    region.client.handlers["Machine.abort"] = abort
+    assert bring(time, region, ["a"], "deployed", on_failure="retry", stuck_after=400)["ready"] == ["a"]
+    assert counts(region, "Machine.power_off") == 0
+
+
+def test_one_that_goes_back_to_ready_when_it_is_stopped_is_commissioned_again():
+    time, region = setup("a", status=BROKEN)
+    region.client.handlers["Machine.mark_fixed"] = region.client.handlers["Machine.abort"] = lambda params, data: region.begin(params["system_id"], READY)
+    commissioning(region, 100, None, READY)
+    assert bring(time, region, ["a"], fix_broken=True, on_failure="retry", stuck_after=400)["ready"] == ["a"]
+    assert counts(region, "Machine.commission") == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "words"),
+    [
+        ("allocated", RELEASING, "it is Releasing; wait until it is Ready .state=released does."),
+        ("deployed", 14, "it is Disk erasing; wait until it is Ready .state=released does."),
+        ("deployed", TESTING, "it is Testing; .*or stop it"),
+    ],
+)
+def test_one_that_is_on_its_way_elsewhere_is_refused_with_a_remedy_that_works(state, status, words):
+    time, region = setup("a", status=status)
+    with pytest.raises(MaasError, match=words):
+        bring(time, region, ["a"], state)
+    assert time.slept == [] and region.client.writes() == []
+
+
 def test_somebody_stopped_it():
     time, region = setup("a", status=NEW)
     commissioning(region, 100, NEW)
@@ -642,7 +791,8 @@ def test_an_import_that_does_not_move_is_started_again_once():
     client.handlers["BootResource.read"] = {"sets": {"1": {"complete": False, "files": {"root": {"size": 1, "progress": 0.4}}}}}
     with pytest.raises(WaitFailed, match="ubuntu/jammy amd64 is stalled at 40 %"):
         imported(client, time)
-    assert [name for name, *rest in client.writes()] == ["BootResources.stop_import", "BootResources.import"]
+    # What hangs is stopped at the end, too, so that the next run begins anew.
+    assert [name for name, *rest in client.writes()] == ["BootResources.stop_import", "BootResources.import", "BootResources.stop_import"]
 
 
 def test_events_of_many_are_checked_with_one_cheap_question():

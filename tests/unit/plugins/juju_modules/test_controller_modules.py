@@ -219,6 +219,9 @@ NONE_FREE = "ERROR failed to bootstrap model: cannot start bootstrap instance in
 class Juju:
     """A juju command of the tests' own time: each bootstrap prints the next of ``words`` (None: goes well)."""
 
+    leaves = True
+    """Whether a bootstrap that fails leaves a name with the client."""
+
     def __init__(self, directory, *words):
         self.directory, self.words, self.now, self.calls = str(directory), list(words), 0.0, []
         self.store = directory / "controllers.yaml"
@@ -230,6 +233,8 @@ class Juju:
             self.store.write_text("controllers: {}")
             return 0, "", ""
         words = self.words.pop(0) if len(self.words) > 1 else self.words[0]
+        if words and not self.leaves:
+            return 1, "", words
         known = {"uuid": "u", "api-endpoints": [] if words else ["10.0.0.1:17070"], "ca-cert": "", "cloud": "maas-one"}
         self.store.write_text(yaml.safe_dump({"controllers": {NAME: known}}))
         (self.store.parent / "accounts.yaml").write_text(yaml.safe_dump({"controllers": {NAME: {"user": "admin", "password": PASSWORD}}}))
@@ -241,10 +246,12 @@ class Juju:
         return bootstrap._until_made(self, given, sleep=lambda seconds: setattr(self, "now", self.now + seconds), clock=lambda: self.now)
 
 
-def test_the_next_try_waits_for_the_machine_that_maas_releases(tmp_path):
+@pytest.mark.parametrize("leaves", [True, False])
+def test_the_next_try_waits_for_the_machine_that_maas_releases(tmp_path, leaves):
     juju = Juju(tmp_path, "ERROR failed to bootstrap model: cancelled", NONE_FREE, NONE_FREE, None)
+    juju.leaves = leaves
     about, tries, cleaned = juju.made()
-    assert about["endpoint"] == ["10.0.0.1:17070"] and tries == 2 and cleaned
+    assert about["endpoint"] == ["10.0.0.1:17070"] and tries == 2 and cleaned is leaves
     assert juju.calls.count("bootstrap") == 4
 
 
