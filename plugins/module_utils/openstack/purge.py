@@ -40,20 +40,22 @@ class Kind:
     inside: bool = True
     # The field that tells one from another.
     id: str = "id"
+    # Whether a listing may be one page of many: then what is left is listed again. Not neutron's: it makes a default security group for whoever looks.
+    pages: bool = False
 
 
 # In the order in which they can go. https://docs.openstack.org/api-quick-start/ links the reference of each service.
 KINDS = (
     Kind("stack", "orchestration", "/stacks", "stacks", "/stacks/{stack_name}/{id}"),
     Kind("container", "container", "/containers", "containers", "/containers/{uuid}", delete="/containers/{uuid}?force=true", id="uuid"),
-    Kind("server", "compute", "/servers/detail", "servers", "/servers/{id}"),
-    Kind("volume", "block_storage", "/volumes/detail", "volumes", "/volumes/{id}"),
+    Kind("server", "compute", "/servers/detail", "servers", "/servers/{id}", pages=True),
+    Kind("volume", "block_storage", "/volumes/detail", "volumes", "/volumes/{id}", pages=True),
     Kind("floating address", "network", "/floatingips", "floatingips", "/floatingips/{id}", {"project_id": "{project}"}, inside=False),
     Kind("router", "network", "/routers", "routers", "/routers/{id}", {"project_id": "{project}"}, inside=False),
     Kind("port", "network", "/ports", "ports", "/ports/{id}", {"project_id": "{project}"}, inside=False),
     Kind("network", "network", "/networks", "networks", "/networks/{id}", {"project_id": "{project}"}, inside=False),
     Kind("security group", "network", "/security-groups", "security_groups", "/security-groups/{id}", {"project_id": "{project}"}, inside=False),
-    Kind("image", "image", "/images", "images", "/images/{id}", {"owner": "{project}", "limit": "1000"}),
+    Kind("image", "image", "/images", "images", "/images/{id}", {"owner": "{project}", "limit": "1000"}, pages=True),
 )
 # Catalog types by which each service goes (https://service-types.openstack.org).
 TYPES = {
@@ -166,11 +168,10 @@ def _empty(cloud, project, check_mode, removed, left, times):
             if check_mode:
                 removed += [_named(kind, thing) for thing in things]
             seen = set()
-            # A listing may be one page of many: what is left is listed again.
             while not check_mode and things:
                 seen |= {thing[kind.id] for thing in things}
                 removed += _sweep(by, kind, things, left, **times)
-                things = [thing for thing in listed(by, kind, project["id"]) if thing[kind.id] not in seen]
+                things = [thing for thing in listed(by, kind, project["id"]) if thing[kind.id] not in seen] if kind.pages else []
         except NovaFault as error:
             left.append({"kind": f"{kind.name}s", "id": "", "name": "", "why": str(error)})
 

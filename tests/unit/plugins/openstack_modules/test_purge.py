@@ -173,6 +173,18 @@ def test_a_listing_may_be_one_page_of_many():
     assert not cloud.things["image"] and not cloud.projects
 
 
+def test_neutron_makes_a_default_security_group_for_whoever_looks():
+    class Neutron(Cloud):
+        def kinds(self, method, path):
+            if path == "/security-groups" and not self.things["security group"]:
+                self.things["security group"][f"default-{len(self.calls)}"] = None
+            return super().kinds(method, path)
+
+    cloud = Neutron(security_group=["default"])
+    assert len([one for one in work(cloud)["removed"] if one["kind"] == "security group"]) == 1
+    assert not cloud.projects
+
+
 def test_what_is_forbidden_is_told_at_once_and_the_rest_goes():
     cloud = Cloud(image=["i1", "i2"], volume=["v"])
     cloud.forbidden = {"i1"}
