@@ -167,8 +167,9 @@ def _empty(cloud, project, check_mode, removed, left, times):
             things = listed(by, kind, project["id"])
             if check_mode:
                 removed += [_named(kind, thing) for thing in things]
+                continue
             seen = set()
-            while not check_mode and things:
+            while things:
                 seen |= {thing[kind.id] for thing in things}
                 removed += _sweep(by, kind, things, left, **times)
                 things = [thing for thing in listed(by, kind, project["id"]) if thing[kind.id] not in seen] if kind.pages else []
@@ -207,7 +208,9 @@ def _sweep(cloud, kind, things, left, timeout, clock, sleep):
 
 
 def _gone(_name, state):
-    return {"gone": DONE}.get(state, FAILED if state.startswith(FORBIDDEN) else PENDING)
+    if state == "gone":
+        return DONE
+    return FAILED if state.startswith(FORBIDDEN) else PENDING
 
 
 def _push(cloud, kind, thing, asked, last):
