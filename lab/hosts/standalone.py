@@ -114,13 +114,14 @@ def instances(scenario: str) -> list[dict[str, Any]]:
 def up(scenario: str) -> None:
     """Boot the scenario's hosts; returns when all of them let Ansible in."""
     install_packages()
-    other = network.owner(MOLECULE)
-    if other and other != str(ROOT):
-        if Path(other).exists():
-            raise Stop(f"molecule hosts of {Path(other).parent.parent} are up on this machine: `make molecule-down` there first.")
-        sweep()
-    if problem := network.conflict(plan=MOLECULE):
-        raise Stop(problem)
+    with locked(LOCK):
+        other = network.owner(MOLECULE)
+        if other and other != str(ROOT):
+            if Path(other).exists():
+                raise Stop(f"molecule hosts of {Path(other).parent.parent} are up on this machine: `make molecule-down` there first.")
+            sweep()
+        if problem := network.conflict(plan=MOLECULE):
+            raise Stop(problem)
     paths = places(scenario)
     # The lab's own lock: it builds the same trees.
     with locked(Paths().lab / ".lock"):

@@ -42,7 +42,7 @@ options:
     type: bool
     default: false
   fix_broken:
-    description: With O(state=ready), mark broken machines as fixed and commission them.
+    description: With O(state=ready), commission broken machines, which makes them good again.
     type: bool
     default: false
   override_failed_testing:

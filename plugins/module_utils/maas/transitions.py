@@ -166,7 +166,8 @@ def plan(state, machine, params=None):
         prefix = ["unlock"]
     if state in ("ready", "commissioned"):
         if status == "Broken" and params.get("fix_broken"):
-            return Step(["mark_fixed", "commission"], True)
+            # Not mark_fixed before it: the machine would be Ready for whoever looks next, should the commissioning be refused.
+            return Step(["commission"], True)
         if status == "Failed testing" and params.get("override_failed_testing"):
             return Step(["override_failed_testing"], True)
         if status == "Ready" and params.get("force"):

@@ -248,7 +248,7 @@ def test_no_operation_is_planned_that_a_region_would_refuse():
         ("ready", "New", {}, ["commission"]),
         ("ready", "Failed testing", {}, ["test"]),
         ("ready", "Failed testing", {"override_failed_testing": True}, ["override_failed_testing"]),
-        ("ready", "Broken", {"fix_broken": True}, ["mark_fixed", "commission"]),
+        ("ready", "Broken", {"fix_broken": True}, ["commission"]),
         ("ready", "Ready", {"force": True}, ["commission"]),
         ("deployed", "Failed deployment", {"redeploy": True}, ["release", "deploy"]),
         ("broken", "Ready", {}, ["allocate", "mark_broken"]),

@@ -342,9 +342,9 @@ def test_one_that_is_under_way_is_waited_for_without_a_change():
     assert result["waited"] >= 80
 
 
-def away(region, times):
+def away(region, times, operation="Machine.commission"):
     """The BMCs of these machines are away for so many operations; the region takes the operation back."""
-    begin = region.client.handlers["Machine.commission"]
+    begin = region.client.handlers[operation]
 
     def start(params, data):
         name = region.machines[params["system_id"]]["hostname"]
@@ -353,7 +353,7 @@ def away(region, times):
             raise ApiError("Power on for the node failed: Could not contact node's BMC: Connection timed out", 500)
         return begin(params, data)
 
-    region.client.handlers["Machine.commission"] = start
+    region.client.handlers[operation] = start
 
 
 def test_bmcs_that_are_away_for_a_moment_are_asked_again_all_together():
@@ -422,13 +422,12 @@ def test_a_retry_of_one_gives_no_other_more_time():
 
 
 def refusing(region, error):
-    """A region that refuses every commissioning, and can mark machines fixed."""
+    """A region that refuses every commissioning."""
 
     def refuse(params, data):
         raise error
 
     region.client.handlers["Machine.commission"] = refuse
-    region.client.handlers["Machine.mark_fixed"] = lambda params, data: region.begin(params["system_id"], READY)
 
 
 NO_SCRIPT = ApiError("Cannot commission machine a: commissioning_scripts: Select a valid choice. typo is not one of the available choices", 400)
@@ -445,22 +444,23 @@ def test_a_ready_machine_whose_commissioning_is_refused_is_not_reported_ready():
     assert bring(time, region, ["a"], force=True, on_failure="continue")["ready"] == []
 
 
-def test_a_broken_machine_that_is_fixed_and_then_refused_is_a_failure():
+def test_a_broken_machine_whose_commissioning_is_refused_stays_broken():
     time, region = setup("a", status=BROKEN)
     refusing(region, NO_SCRIPT)
-    with pytest.raises(MaasError, match="Select a valid choice.*Done before that: mark_fixed. It is Ready now, and still to do is: commission .with force"):
+    with pytest.raises(MaasError, match="Select a valid choice"):
         bring(time, region, ["a"], fix_broken=True)
+    with pytest.raises(MaasError, match="it is Broken"):
+        bring(time, region, ["a"])
 
 
 def test_what_was_done_before_a_bmc_went_away_is_not_done_again_and_the_rest_is():
-    time, region = setup("a", "b", status=BROKEN)
-    region.client.handlers["Machine.mark_fixed"] = lambda params, data: region.begin(params["system_id"], READY)
-    commissioning(region, 100, READY)
-    away(region, {"a": 1, "b": 99})
-    with pytest.raises(MaasError, match="b: .*Could not contact node's BMC.*Done before that: mark_fixed") as caught:
-        bring(time, region, ["a", "b"], fix_broken=True)
+    time, region = setup("a", "b", status=DEPLOY_FAILED)
+    deployments(region, DEPLOYED)
+    away(region, {"a": 1, "b": 99}, "Machine.deploy")
+    with pytest.raises(MaasError, match="b: .*Could not contact node's BMC.*Done before that: release") as caught:
+        bring(time, region, ["a", "b"], "deployed", redeploy=True)
     assert caught.value.result["ready"] == ["a"]
-    assert (counts(region, "Machine.mark_fixed"), counts(region, "Machine.commission")) == (2, 2 + 1 + len(transitions.BMC_PAUSES))
+    assert (counts(region, "Machine.release"), counts(region, "Machine.deploy")) == (2, 2 + 1 + len(transitions.BMC_PAUSES))
 
 
 @pytest.mark.parametrize(("status", "ready"), [(COMMISSIONING, True), (11, False), (None, False)])
@@ -548,10 +548,10 @@ def test_one_that_arrives_at_the_last_moment_is_left_alone():
 
 
 def test_one_that_goes_back_to_ready_when_it_is_stopped_is_commissioned_again():
-    time, region = setup("a", status=BROKEN)
-    region.client.handlers["Machine.mark_fixed"] = region.client.handlers["Machine.abort"] = lambda params, data: region.begin(params["system_id"], READY)
+    time, region = setup("a", status=READY)
+    region.client.handlers["Machine.abort"] = lambda params, data: region.begin(params["system_id"], READY)
     commissioning(region, 100, None, READY)
-    assert bring(time, region, ["a"], fix_broken=True, on_failure="retry", stuck_after=400)["ready"] == ["a"]
+    assert bring(time, region, ["a"], force=True, on_failure="retry", stuck_after=400)["ready"] == ["a"]
     assert counts(region, "Machine.commission") == 2
 
 
