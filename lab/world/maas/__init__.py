@@ -94,7 +94,6 @@ class MaasWorld:
         ):
             setattr(self, name, part(self))
         self.engine.handler("maas.http_ready", self._http_ready)
-        self.engine.handler("maas.rack_ready", self.rack_ready)
         self.engine.handler("maas.pxe", self._pxe)
         self.engine.handler("maas.enlist", self._enlist)
         self.rack.on_power(self._power_changed)

@@ -20,8 +20,7 @@ class Outage(Part):
 
     def __init__(self, maas: object):
         super().__init__(maas)
-        self.engine.handler("maas.back", self._back)
-        self.engine.handler("maas.rack_back", self._rack_back)
+        self.engine.handler("maas.rack_ready", self._rack_ready)
 
     # -- the region's services ------------------------------------------------------------------------------------------
     def restart(self) -> None:
@@ -35,7 +34,7 @@ class Outage(Part):
             return
         importing = self.maas.images.is_importing() or region.get("importing", False)
         self.maas.images.stop_import()
-        for name in ("maas.back", "maas.rack_back", "maas.rack_ready"):
+        for name in ("maas.http_ready", "maas.rack_ready"):
             self.engine.cancel(name)
         region.update(state="stopped", rack=False, importing=importing)
         self.engine.log("region", state="stopped")
@@ -44,17 +43,12 @@ class Outage(Part):
     def _start(self) -> None:
         if self.state["region"]["state"] == "stopped":
             self.state["region"]["state"] = "starting"
-            self.engine.after(self.engine.duration("maas_http_ready"), "maas.back")
+            self.engine.after(self.engine.duration("maas_http_ready"), "maas.http_ready")
 
-    def _back(self) -> None:
-        self.state["region"]["state"] = "up"
-        self.engine.log("region", state="up")
-        self.engine.after(self.engine.duration("maas_rack_ready"), "maas.rack_back")
-
-    def _rack_back(self) -> None:
+    def _rack_ready(self) -> None:
         region = self.state["region"]
         if not self.maas.controllers.racks():
-            # It had not registered before it was stopped.
+            # The first time, or it had not registered before it was stopped.
             self.maas.rack_ready()
             return
         region["rack"] = True
