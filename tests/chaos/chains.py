@@ -25,8 +25,8 @@ from tests.support.site import run as shell
 
 CHAINS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("chains.yml").read_text())
 LOGS = ROOT / "build" / "chaos"
-NOTICE = 30.0
-"""Seconds that a run may take to notice a power cut; one that outlives it is killed then."""
+NOTICE = 5.0
+"""Seconds that a run may take to notice a power cut, once the host is back; one that outlives it is killed then, before it has done the next points' work."""
 
 
 def say(text: str) -> None:
