@@ -141,14 +141,13 @@ def up(scenario: str) -> None:
 
 def down(scenario: str) -> None:
     """Kill the scenario's hosts and throw away what they wrote; the networks go with the last one."""
-    with locked(LOCK):
-        cgroup.Group(f"{GROUP}/{scenario}").kill()
-        if (ROOT / scenario).exists():
-            for host in hosts(scenario, build=False):
-                host.stop()
-        tree.remove(ROOT / scenario)
-        if not cgroup.Group(GROUP).pids():
-            sweep()
+    cgroup.Group(f"{GROUP}/{scenario}").kill()
+    if (ROOT / scenario).exists():
+        for host in hosts(scenario, build=False):
+            host.stop()
+    tree.remove(ROOT / scenario)
+    if not cgroup.Group(GROUP).pids():
+        sweep()
 
 
 def sweep() -> None:
@@ -170,15 +169,17 @@ def left() -> list[str]:
 
 def take_away(scenarios: list[str]) -> None:
     """Take these scenarios down, or all, and prove that nothing is left unless another one is up."""
-    for scenario in scenarios:
-        down(scenario)
-    if not scenarios:
-        with locked(LOCK):
+    # Until the proof is there: another scenario may be about to make its hosts.
+    with locked(LOCK):
+        for scenario in scenarios:
+            down(scenario)
+        if not scenarios:
             sweep()
-    elif others := sorted(place.parent.name for place in ROOT.glob("*/hosts")):
-        say(f"Other scenarios are still up: {', '.join(others)}.")
-        return
-    if found := left():
+        elif others := sorted(place.parent.name for place in ROOT.glob("*/hosts")):
+            say(f"Other scenarios are still up: {', '.join(others)}.")
+            return
+        found = left()
+    if found:
         raise Stop("Left behind:\n" + "\n".join(f"  {what}" for what in found))
     say("No molecule host is left. Checked: no control group, bridge, interface, mount or nft table of them.")
 

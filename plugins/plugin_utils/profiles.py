@@ -136,7 +136,9 @@ def compute_overlay(bundle, count, tag="compute"):
     metal = [name for name, about in machines.items() if f"tags={tag}" in str(about.get("constraints"))]
     if count <= len(metal):
         return None
-    first = max(100, *(int(name) + 1 for name in machines if name.isdigit()))
+    if not metal:
+        raise ProfileError(f"The bundle has no machine with the constraint tags={tag} that further ones could be made after: give it one, or ask for none")
+    first = max([100, *(int(name) + 1 for name in machines if name.isdigit())])
     more = [str(first + number) for number in range(count - len(metal))]
     applications = {}
     for name, about in bundle["applications"].items():

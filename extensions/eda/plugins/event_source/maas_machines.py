@@ -18,8 +18,9 @@ DOCUMENTATION = r"""
 short_description: Machines that a MAAS region did not have before.
 description:
   - Asks the region at every interval for its machines and makes an event of each that is new to it.
-  - What was seen is kept in a file, so that a restart repeats nothing and misses nothing; at the very first start the machines that are there count as seen.
-  - An event is told at least once; the file is written after the event was handed on.
+  - What was seen is kept in a file, so that a restart repeats nothing; at the very first start the machines that are there count as seen.
+  - The file is written after the event was handed on. What ansible-rulebook has taken and not yet acted on when it is stopped is told again only for those
+    whose C(system_id) is taken out of the file.
 options:
   maas_url:
     description: Address of the region. Without it, the environment's MAAS_URL.
