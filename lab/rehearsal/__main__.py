@@ -213,7 +213,8 @@ def tell(place: Path, about: dict[str, Any], code: int) -> int:
     if problems:
         say(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}: correct them and rehearse again.")
     elif code:
-        text = (place / "play.log").read_text()
+        log = place / "play.log"
+        text = log.read_text() if log.exists() else "the lab did not start; what it said is above"
         fault = text[text.rfind("fatal:") :].split("PLAY RECAP")[0] if "fatal:" in text else text[-3000:]
         say(f"\nThe rehearsal stopped. What MAAS, Juju or a role said:\n{fault.strip()}\n")
     else:

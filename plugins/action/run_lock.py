@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
 
@@ -22,6 +23,7 @@ def this_run(what):
         "user": getpass.getuser(),
         "control": socket.gethostname(),
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+        "namespace": os.readlink("/proc/self/ns/pid"),
         "pid": pid,
         "started": run_lock.started_of(pid),
         "what": what,
@@ -39,7 +41,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        me, force = this_run(playbook()), self._templar.template(self._task.args.get("force", False)) in (True, "true", "True", "yes")
+        me, force = this_run(playbook()), boolean(self._templar.template(self._task.args.get("force", False)), strict=False)
         over = None
         # Whoever takes over may come second once more; nobody comes first for ever.
         for _attempt in range(3):

@@ -390,7 +390,11 @@ def controller(site: Site) -> Iterator[dict]:
         yield problem(check, "stratus_preflight_minimum", least, "it is no mapping", "write it as {memory_mb: 8192, disk_gb: 40}")
         return
     for key, unit, remedy in (("memory_mb", "MiB of memory", "use a larger host"), ("disk_gb", "GB free on /var", "free some space, or use a larger disk")):
-        if facts.get(key) is not None and least.get(key) and facts[key] < int(least[key]):
+        wanted = least.get(key) or 0
+        if not str(wanted).isdigit():
+            yield problem(check, f"stratus_preflight_minimum.{key}", wanted, "it is no whole number", f"give the {unit} as a number, such as {MINIMUM[key]}")
+        # Before ansible-core 2.19 a fact comes as text.
+        elif facts.get(key) is not None and int(facts[key]) < int(wanted):
             yield problem(
                 check, f"controller's {key}", facts[key], f"at least {least[key]} {unit} are needed", f"{remedy}; or lower stratus_preflight_minimum.{key}"
             )

@@ -3,8 +3,9 @@
 
 """A lock with an owner's name on it: who works on this cloud, and whether that run is still alive.
 
-A holder is a dictionary: ``user``, ``control`` (host name of the control node), ``boot`` (its boot id), ``pid`` and ``started`` (clock ticks after boot,
-field 22 of proc_pid_stat(5)) of the ansible-playbook process, ``what`` (its playbook), ``since`` (UTC, ISO 8601).
+A holder is a dictionary: ``user``, ``control`` (host name of the control node), ``boot`` (its boot id), ``namespace`` (where its numbers of processes hold:
+each container has its own, pid_namespaces(7)), ``pid`` and ``started`` (clock ticks after boot, field 22 of proc_pid_stat(5)) of the ansible-playbook process,
+``what`` (its playbook), ``since`` (UTC, ISO 8601).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import fcntl
 import json
 import os
 
-IDENTITY = ("control", "boot", "pid", "started")
+IDENTITY = ("control", "boot", "namespace", "pid", "started")
 """What tells one run from every other, even after numbers of processes came round."""
 
 
@@ -38,7 +39,11 @@ def verdict(holder, me, started=started_of):
         return "mine"
     if holder.get("control") != me["control"]:
         return "elsewhere"
-    if holder.get("boot") != me["boot"] or started(holder.get("pid")) != holder.get("started"):
+    if holder.get("boot") != me["boot"]:
+        return "stale"
+    if holder.get("namespace") != me.get("namespace"):
+        return "elsewhere"
+    if started(holder.get("pid")) != holder.get("started"):
         return "stale"
     return "alive"
 

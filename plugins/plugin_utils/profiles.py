@@ -137,7 +137,7 @@ def compute_overlay(bundle, count, tag="compute"):
     if count <= len(metal):
         return None
     if not metal:
-        raise ProfileError(f"The bundle has no machine with the constraint tags={tag} that further ones could be made after: give it one, or ask for none")
+        raise ProfileError([f"the bundle has no machine with the constraint tags={tag} that further ones could be made after: give it one, or ask for none"])
     first = max([100, *(int(name) + 1 for name in machines if name.isdigit())])
     more = [str(first + number) for number in range(count - len(metal))]
     applications = {}

@@ -77,7 +77,7 @@ class Sightings:
 
     def note(self, seconds, kind, name, state, message=""):
         line = self.states.setdefault(kind, {}).setdefault(str(name), [])
-        entry = [round(float(seconds), 1), str(state), str(message or "")[:LONGEST]]
+        entry = [round(float(seconds), 1), str(state), str(message or "")]
         if not line or line[-1][1:] != entry[1:]:
             line.append(entry)
 
@@ -130,7 +130,7 @@ class Recorder:
                 self.requests += int(part.get("requests") or 0)
         if failed:
             text = str(result.get("msg") or result.get("censored") or "no message")
-            self.failures.append({"at": ended, "task": task, "host": host, "message": text[:LONGEST]})
+            self.failures.append({"at": ended, "task": task, "host": host, "message": text})
 
     def _job(self, task, part, began, ended):
         job = part.get("ansible_job_id")
@@ -192,13 +192,14 @@ def secret_values(data, under_secret=False):
 
 
 def scrub(data, secrets):
-    """The same data, plain throughout, with every one of the texts taken out, of keys too."""
+    """The same data, plain throughout, with every one of the texts taken out, of keys too; no text of it is longer than LONGEST."""
     longest_first = sorted(map(str, set(secrets)), key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def clean(value):
         if isinstance(value, str):
-            return pattern.sub(HIDDEN, str(value))
+            # Cut afterwards: half a secret would not be known for one.
+            return pattern.sub(HIDDEN, str(value))[:LONGEST]
         if isinstance(value, dict):
             return {clean(key): clean(inner) for key, inner in value.items()}
         if isinstance(value, (list, tuple)):

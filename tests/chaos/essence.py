@@ -56,6 +56,7 @@ def _modes(nic: World) -> list[str]:
 
 
 def _juju(world: World) -> dict[str, Any]:
+    hostnames = {node["system_id"]: node["hostname"] for node in world["maas"]["nodes"].values()}
     juju, found = world["juju"], {"controllers": {}, "models": {}, "model machines": {}, "applications": {}, "units": {}, "relations": {}}
     for controller in juju["controllers"].values():
         accounts = {user: sorted(names) for user, clouds in controller["credentials"].items() for names in clouds.values()}
@@ -64,7 +65,9 @@ def _juju(world: World) -> dict[str, Any]:
         name = model["name"]
         _add(found["models"], name, [model["life"], len(model["keys"])])
         for machine in model["machines"].values():
-            _add(found["model machines"], f"{name}: {machine['hostname'] or machine['wanted'].get('system_id')}{machine['container'] and ' container'}", 1)
+            # One that is being provisioned does not tell its name yet.
+            hostname = machine["hostname"] or hostnames.get(machine["wanted"].get("system_id"), machine["wanted"].get("system_id"))
+            _add(found["model machines"], f"{name}: {hostname}{machine['container'] and ' container'}", 1)
         for app in model["applications"].values():
             _add(found["applications"], f"{name}: {app['name']}", [app["charm"], app["channel"], app["config"], app["exposed"]])
         places = {number: machine["hostname"] for number, machine in model["machines"].items()}
