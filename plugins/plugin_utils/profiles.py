@@ -151,13 +151,17 @@ def compute_overlay(bundle, count, tag="compute"):
     return {"machines": {name: {"constraints": f"tags={tag}"} for name in more}, "applications": applications}
 
 
+def _first_vip(network):
+    """Where the virtual addresses begin within the network."""
+    return FIRST_VIP if network.num_addresses > 4 * RESERVED else min(RESERVED, network.num_addresses // 4) // 2
+
+
 def site_overlay(chosen, found, bundle):
     """What only this site knows of the bundle: further hypervisors, virtual addresses, names of interfaces."""
     overlay = compute_overlay(bundle, found["compute"]) or {"machines": {}, "applications": {}}
     network = ipaddress.ip_network(found["network"])
-    step = FIRST_VIP if network.num_addresses > 4 * RESERVED else min(RESERVED, network.num_addresses // 4) // 2
     for number, name in enumerate(chosen["vips"]):
-        overlay["applications"].setdefault(name, {})["options"] = {"vip": str(network.network_address + step + number)}
+        overlay["applications"].setdefault(name, {})["options"] = {"vip": str(network.network_address + _first_vip(network) + number)}
     mapping = f"br-ex:{found['compute_interface']}"
     usual = ((bundle["applications"].get("ovn-chassis") or {}).get("options") or {}).get("bridge-interface-mappings")
     if usual and usual != mapping:
@@ -201,7 +205,8 @@ def machines(found):
     known = [dict(machine) for machine in found["machines"]]
     taken = {machine["hostname"] for machine in known if machine["hostname"]}
     free = (f"compute{number}" for number in range(1000) if f"compute{number}" not in taken)
-    room = min(RESERVED, network.num_addresses // 4) - FIRST_BMC
+    # Guesses end where the virtual addresses begin.
+    room = (_first_vip(network) if found.get("vips") else min(RESERVED, network.num_addresses // 4)) - FIRST_BMC
     while len(known) < found["compute"]:
         number = len(known)
         guess = str(network.network_address + FIRST_BMC + number) if number < room else PLACEHOLDER
@@ -295,7 +300,7 @@ def hosts(text, found):
 
 def files(chosen, name, given, example, bundle):
     """{path: text} of a whole inventory. ``example``: the files of the example inventory; ``bundle``: the profile's, with its overlays."""
-    found = answers(given, chosen)
+    found = {**answers(given, chosen), "vips": chosen["vips"]}
     overlay = site_overlay(chosen, found, bundle)
     values = variables(chosen, found, overlay, name)
     result, done = {}, set()

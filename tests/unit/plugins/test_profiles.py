@@ -132,6 +132,15 @@ def test_more_hypervisors_than_the_bundle_has():
     assert len(set(vips)) == 2 and all(vip.startswith("10.7.0.6") for vip in vips)
 
 
+@pytest.mark.parametrize(("network", "count"), [("10.7.0.0/25", 3), ("10.7.0.0/24", 14), ("10.7.0.0/20", 40)])
+def test_a_guessed_bmc_has_no_virtual_address(network, count):
+    files = made("caracal-ha", network=network, compute=count, machines=[])
+    vips = [about["options"]["vip"] for about in variables(files)["openstack_site_overlay"]["applications"].values() if "vip" in about.get("options", {})]
+    hosts = yaml.safe_load(files["hosts.yml"])["all"]["children"]["compute"]["hosts"]
+    assert len(vips) >= 6 and len(hosts) == count
+    assert not {host["bmc"]["address"] for host in hosts.values()} & set(vips)
+
+
 def test_machines_that_were_found_beyond_the_number_asked_for_are_spare():
     hosts = yaml.safe_load(made("thesis-3-node", compute=2, machines=machines(3))["hosts.yml"])["all"]["children"]
     assert list(hosts["compute"]["hosts"]) == ["compute0", "compute1"] and list(hosts["spare"]["hosts"]) == ["compute2"]

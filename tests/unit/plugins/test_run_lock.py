@@ -16,7 +16,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
 from tests.support.processes import kill
 
 ROOT = Path(__file__).resolve().parents[3]
-ME = {"user": "a", "control": "here", "boot": "b1", "pid": 10, "started": 100, "what": "site.yml", "since": "now"}
+ME = {"user": "a", "control": "here", "boot": "b1", "namespace": "pid:[1]", "pid": 10, "started": 100, "what": "site.yml", "since": "now"}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,8 @@ ME = {"user": "a", "control": "here", "boot": "b1", "pid": 10, "started": 100, "
         ({"pid": 12}, "stale"),
         ({"boot": "b0"}, "stale"),
         ({"control": "there"}, "elsewhere"),
+        # Another container: its numbers of processes say nothing here.
+        ({"namespace": "pid:[2]", "pid": 12}, "elsewhere"),
         ({"user": "b", "what": "teardown.yml"}, "mine"),
     ],
 )
