@@ -190,6 +190,8 @@ def variables(chosen, found, overlay, name):
         "lxd_bridge_interface": found["private_interface"],
         "juju_nat": {"source": found["network"], "interface": found["uplink_interface"], "address": found["controller_address"]},
         "openstack_bundle_file": chosen["bundle"],
+        # The example's are for the machine of cinder-lvm.
+        **({} if chosen["storage"] == "lvm" else {"openstack_bundle_vm_disks": {}}),
         "openstack_bundle_overlays": [*chosen["overlays"], *(["{{ openstack_site_overlay }}"] if overlay else [])],
         **chosen["variables"],
     }

@@ -122,6 +122,13 @@ def test_what_is_not_known_is_left_to_be_filled_in_and_preflight_says_so():
     assert {"maas_admin_email", "maas_admin_password", "compute0.mac_addresses[0]"} <= {entry["variable"] for entry in problems}
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_disks_are_for_machines_that_the_bundle_has(name):
+    values = variables(made(name))
+    assert set(values["openstack_bundle_vm_disks"]) <= set(bundle_of(values)["machines"])
+    assert bool(values["openstack_bundle_vm_disks"]) == (name in ("caracal-3-node", "thesis-3-node"))
+
+
 def test_more_hypervisors_than_the_bundle_has():
     files = made("caracal-ha", compute=5, machines=machines(5))
     bundle = bundle_of(variables(files))
