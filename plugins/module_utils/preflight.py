@@ -396,7 +396,7 @@ def controller(site: Site) -> Iterator[dict]:
         # Before ansible-core 2.19 a fact comes as text.
         elif facts.get(key) is not None and int(facts[key]) < int(wanted):
             yield problem(
-                check, f"controller's {key}", facts[key], f"at least {least[key]} {unit} are needed", f"{remedy}; or lower stratus_preflight_minimum.{key}"
+                check, f"controller's {key}", facts[key], f"at least {wanted} {unit} are needed", f"{remedy}; or lower stratus_preflight_minimum.{key}"
             )
 
 

@@ -116,11 +116,15 @@ def answers(data, chosen):
     return found
 
 
+def _reserved(network):
+    """How many addresses at the beginning of the network are for infrastructure."""
+    return min(RESERVED, network.num_addresses // 4)
+
+
 def ranges(network):
     """(reserved, dynamic) of a network: infrastructure at its beginning, DHCP in its last quarter, as on the rack of the thesis."""
     net = ipaddress.ip_network(network)
-    first, size = net.network_address, net.num_addresses
-    reserved = min(RESERVED, size // 4)
+    first, size, reserved = net.network_address, net.num_addresses, _reserved(net)
     return (
         {"start": str(first + 1), "end": str(first + reserved), "comment": "infrastructure and BMCs"},
         {"start": str(first + size * 3 // 4), "end": str(net.broadcast_address - 1)},
@@ -153,7 +157,7 @@ def compute_overlay(bundle, count, tag="compute"):
 
 def _first_vip(network):
     """Where the virtual addresses begin within the network."""
-    return FIRST_VIP if network.num_addresses > 4 * RESERVED else min(RESERVED, network.num_addresses // 4) // 2
+    return FIRST_VIP if network.num_addresses > 4 * RESERVED else _reserved(network) // 2
 
 
 def site_overlay(chosen, found, bundle):
@@ -208,7 +212,7 @@ def machines(found):
     taken = {machine["hostname"] for machine in known if machine["hostname"]}
     free = (f"compute{number}" for number in range(1000) if f"compute{number}" not in taken)
     # Guesses end where the virtual addresses begin.
-    room = (_first_vip(network) if found.get("vips") else min(RESERVED, network.num_addresses // 4)) - FIRST_BMC
+    room = (_first_vip(network) if found.get("vips") else _reserved(network)) - FIRST_BMC
     while len(known) < found["compute"]:
         number = len(known)
         guess = str(network.network_address + FIRST_BMC + number) if number < room else PLACEHOLDER

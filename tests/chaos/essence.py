@@ -57,6 +57,11 @@ def _modes(nic: World) -> list[str]:
 
 def _juju(world: World) -> dict[str, Any]:
     hostnames = {node["system_id"]: node["hostname"] for node in world["maas"]["nodes"].values()}
+
+    def awaited(system_id: str | None) -> str | None:
+        """The name of a machine that is being provisioned, which does not tell it yet."""
+        return hostnames.get(system_id, system_id)
+
     juju, found = world["juju"], {"controllers": {}, "models": {}, "model machines": {}, "applications": {}, "units": {}, "relations": {}}
     for controller in juju["controllers"].values():
         accounts = {user: sorted(names) for user, clouds in controller["credentials"].items() for names in clouds.values()}
@@ -64,13 +69,11 @@ def _juju(world: World) -> dict[str, Any]:
     for model in juju["models"].values():
         name = model["name"]
         _add(found["models"], name, [model["life"], len(model["keys"])])
-        for machine in model["machines"].values():
-            # One that is being provisioned does not tell its name yet.
-            hostname = machine["hostname"] or hostnames.get(machine["wanted"].get("system_id"), machine["wanted"].get("system_id"))
-            _add(found["model machines"], f"{name}: {hostname}{machine['container'] and ' container'}", 1)
+        places = {number: machine["hostname"] or awaited(machine["wanted"].get("system_id")) for number, machine in model["machines"].items()}
+        for number, machine in model["machines"].items():
+            _add(found["model machines"], f"{name}: {places[number]}{machine['container'] and ' container'}", 1)
         for app in model["applications"].values():
             _add(found["applications"], f"{name}: {app['name']}", [app["charm"], app["channel"], app["config"], app["exposed"]])
-        places = {number: machine["hostname"] for number, machine in model["machines"].items()}
         for unit in model["units"].values():
             place = unit["machine"] if unit["principal"] is None else model["units"].get(unit["principal"], {}).get("machine")
             _add(found["units"], f"{name}: {unit['app']} on {places.get(place)}", unit["workload"]["status"])

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from ansible.module_utils.common.parameters import PASS_VARS
+
 try:
     from ansible.module_utils.testing import patch_module_args
 except ImportError:  # before ansible-core 2.19
@@ -48,6 +50,9 @@ def run_module(
     # None stands for an option that was left out.
     given = {key: value for key, value in options.items() if value is not None}
     given |= {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_verbosity": 4}
+    # From ansible-core 2.21 on the options are repeated for whoever asks for it, and older ones know no such question.
+    if "inject_invocation" in PASS_VARS:
+        given["_ansible_inject_invocation"] = True
     if apart:
         out, err = _apart(name, given, folder, environment, timeout)
     else:

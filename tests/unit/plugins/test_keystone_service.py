@@ -102,9 +102,7 @@ def test_nor_is_it_in_what_ansible_repeats_of_the_options(tmp_path, monkeypatch)
     options = {**Module().params, "users": [{"name": "zun", "password": "a whisper"}], "auth": auth}
     answer = run_module("keystone_service", options, tmp_path)
     assert answer.failed and "a whisper" not in answer.text and "hush-hush" not in answer.text
-    # ansible-core 2.21 repeats them for nobody but who asks for it.
-    if "invocation" in answer:
-        assert answer["invocation"]["module_args"]["auth"]["username"] == "admin"
+    assert answer["invocation"]["module_args"]["auth"]["username"] == "admin"
 
 
 def test_check_mode_says_the_same_and_sends_nothing():
