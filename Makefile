@@ -50,7 +50,7 @@ lab-status: venv ## where everything of the lab is
 lab-down: venv ## stop the lab and prove that nothing is left
 	@python -m lab down
 
-test: venv ## every test
+test: venv ## every test but the longest, which it names
 	tests/run
 
 lint: venv ## ruff, yamllint, ansible-lint (production profile)

@@ -105,6 +105,8 @@ class Plan:
     proxies: dict[tuple[str, int], tuple[int, str, str, int]] = field(default_factory=dict)
     """(address, port): (port of the service, hostname, model, generation of the unit's certificate)."""
     endpoints: dict[tuple[str, str], str] = field(default_factory=dict)
+    virtual: set[str] = field(default_factory=set)
+    """Addresses of applications with an hacluster, beside their units'."""
     computes: dict[str, str] = field(default_factory=dict)
     """hostname: running, disabled (running, but gets no new servers), stopped."""
     services: set[str] = field(default_factory=set)
@@ -125,6 +127,7 @@ class OpenStackFace:
         self._services: set[str] | None = None
         self._proxies: dict[tuple[str, int], tuple[Proxy, tuple]] = {}
         self._computes: dict[str, str] = {}
+        self._virtual: set[str] = set()
         self._endpoints: dict[tuple[str, str], str] | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task | None = None
@@ -209,6 +212,7 @@ class OpenStackFace:
         LOG.info("no unit of OpenStack is left: the services are made anew")
         for key in list(self._proxies):
             await self._close(key)
+        self._hold(set())
         self.effects.openstack_show(None)
         for hostname in self.state["computes"]:
             await self._beside(self.effects.compute_stop, hostname)
@@ -245,10 +249,14 @@ class OpenStackFace:
                     continue
                 shown.append(key)
                 plan.authority = authority["chain"]
+                # The first of the units holds the virtual address; the catalog names that one alone.
+                held = {unit["virtual"]} - {None} - plan.virtual
+                plan.virtual |= held
                 for interface in ("public", "admin"):
                     port = catalog.get(interface, catalog["public"])
-                    plan.proxies.setdefault((unit["address"], port), (catalog["port"], unit["hostname"] or "", uuid, unit["certificate"]))
-                    plan.endpoints.setdefault((catalog["type"], interface), f"https://{unit['address']}:{port}{catalog['path']}")
+                    for address in (unit["address"], *held):
+                        plan.proxies.setdefault((address, port), (catalog["port"], unit["hostname"] or "", uuid, unit["certificate"]))
+                    plan.endpoints.setdefault((catalog["type"], interface), f"https://{unit['virtual'] or unit['address']}:{port}{catalog['path']}")
         if shown != self.state["shown"]:
             self.state["shown"] = shown
             self.engine.touch()
@@ -272,6 +280,7 @@ class OpenStackFace:
             self._services = set(plan.services)
         for key in [key for key in self._proxies if key not in plan.proxies]:
             await self._close(key)
+        self._hold(plan.virtual)
         certificates: dict[tuple[str, str], ssl.SSLContext] = {}
         for key, row in plan.proxies.items():
             target, hostname, model, _generation = row
@@ -299,6 +308,17 @@ class OpenStackFace:
             self._show(plan)
         for hostname in sorted(set(plan.computes) | set(self.state["computes"])):
             await self._compute(hostname, plan.computes.get(hostname))
+
+    def _hold(self, virtual: set[str]) -> None:
+        """Own the virtual addresses; after a restart once more."""
+        for address in sorted(virtual - self._virtual):
+            self.effects.address_add(address)
+        for address in sorted(set(self.state.get("virtual", [])) - virtual):
+            self.effects.address_del(address)
+        self._virtual = set(virtual)
+        if sorted(virtual) != self.state.get("virtual", []):
+            self.state["virtual"] = sorted(virtual)
+            self.engine.touch()
 
     def _show(self, plan: Plan) -> None:
         url = plan.endpoints.get(("identity", "public"))

@@ -143,12 +143,6 @@ def address_del(address: str) -> None:
     ip("address", "del", f"{address}/32", "dev", PRIVATE, check=False)
 
 
-def extra_addresses() -> list[str]:
-    """The simulated machines' addresses that this machine owns now."""
-    found = [link for link in links() if link.get("ifname") == PRIVATE]
-    return [a["local"] for link in found for a in link.get("addr_info", []) if a.get("family") == "inet" and a.get("prefixlen") == 32]
-
-
 def traces(plan: Plan = LAB) -> list[str]:
     """What of the networks is still there."""
     left = [f"bridge {link['ifname']}" for link in links() if link.get("ifname") in plan.addresses]

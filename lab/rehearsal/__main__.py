@@ -26,7 +26,7 @@ import yaml
 from lab.__main__ import Stop, ask, daemon_pid, say, start_daemon, stop_daemon
 from lab.engine import DATA
 from lab.paths import CHECKOUT, Paths
-from lab.rehearsal.inventory import STAND_IN, Copy, rack
+from lab.rehearsal.inventory import STAND_IN, Copy, elsewhere, rack
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -145,7 +145,7 @@ def drive(paths: Paths, mode: Path, stop: threading.Event) -> None:
 def inside(place: Path) -> int:
     """In the network of its own: the lab, and the playbook on it."""
     made = yaml.safe_load((place / "rack.yml").read_text())
-    for argv in (["link", "set", "lo", "up"], ["route", "add", "local", made["network"], "dev", "lo"]):
+    for argv in (["link", "set", "lo", "up"], *(["route", "add", "local", where, "dev", "lo"] for where in (made["network"], *elsewhere(made)))):
         subprocess.run(["ip", *argv], check=True)
     paths = Paths(place / "lab").make()
     os.environ.update(LAB_DIR=str(paths.lab), LAB_RACK=str(place / "rack.yml"), LAB_NETWORK=made["network"], LAB_SPEED="0.001", LAB_HOSTS="0")

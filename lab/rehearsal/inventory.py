@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 import shutil
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from lab.__main__ import Stop
 
 PLACEHOLDER = "CHANGE-ME"
 VAULTED = "$ANSIBLE_VAULT"
@@ -72,7 +75,10 @@ class Copy:
                 path.write_text(text.replace(PLACEHOLDER, STAND_IN))
             return
         self.vaulted += [f"{name}: {key}" for key in re.findall(r"(\w+):\s*!vault", text)]
-        data = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
+        try:
+            data = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
+        except yaml.YAMLError as error:
+            raise Stop(f"{name} of the inventory is no YAML: {error}") from None
         if isinstance(data, dict):
             self.names |= set(map(str, data))
             path.write_text(yaml.safe_dump(self._filled(data, name, ""), sort_keys=False))
@@ -119,3 +125,12 @@ def rack(hosts: dict[str, dict[str, Any]], machines: list[str], variables: dict[
         },
         "machines": rows,
     }  # fmt: skip
+
+
+def elsewhere(made: dict[str, Any]) -> list[str]:
+    """Addresses of a rack's BMCs outside of its private network: they may have a network of their own."""
+    network, found = ipaddress.ip_network(made["network"]), set()
+    for row in made["machines"]:
+        with contextlib.suppress(KeyError, ValueError):
+            found.add(ipaddress.ip_address(row["bmc"]["address"]))
+    return [str(address) for address in sorted(found) if address not in network]

@@ -43,12 +43,13 @@ class ActionModule(ActionBase):
                 "found": {"type": "list", "elements": "dict", "default": []},
                 "skip": {"type": "list", "elements": "str", "default": []},
                 "controller": {"type": "dict", "default": {}},
+                "vms": {"type": "list", "elements": "dict", "default": []},
                 "matrix": {"type": "path"},
                 "fail": {"type": "bool", "default": True},
                 "report": {"type": "path"},
             }
         )
-        site = preflight.Site(controller=options["controller"], matrix=self._matrix(options["matrix"]))
+        site = preflight.Site(controller=options["controller"], vms=[plain(vm) for vm in options["vms"]], matrix=self._matrix(options["matrix"]))
         for name in sorted(task_vars):
             if MINE.match(name):
                 try:

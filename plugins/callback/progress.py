@@ -17,7 +17,8 @@ description:
     It holds phases, tasks, waits, background jobs, the states of machines and applications over time, versions and the result, and no secret.
     A run in check mode is not recorded. C(playbooks/report.yml) makes a page of it.
   - Says so when a whole run changed nothing.
-  - Prints and records nothing for playbooks of others. The environment variable E(STRATUS_PROGRESS=0) silences all but the table at the end.
+  - Prints and records nothing for playbooks of others, unless the option O(table) names a reference table.
+  - The environment variable E(STRATUS_PROGRESS=0) silences all but the table at the end.
 options:
   table:
     description: The reference table, a YAML file with C(steps) and C(phases). The collection's own is the default.
@@ -174,13 +175,12 @@ class CallbackModule(CallbackBase):
     # What is made of it
 
     def _phase(self, play):
-        """The phase of a play, or None: of the reference table, else the name of one of the collection's own playbooks."""
+        """The phase of one of the collection's plays: of the reference table, else its playbook's name. None for others, unless a table was named."""
         path = play.get_path() or ""
-        found = phases.phase_of(self.log.table, play.tags, path)
-        if found:
-            return found
-        file = Path(path.rsplit(":", 1)[0])
-        return file.stem if file.parent == ROOT / "playbooks" and file.stem not in UNRECORDED else None
+        file = Path(path.rsplit(":", 1)[0]).resolve()
+        own = file.parent == ROOT / "playbooks"
+        found = phases.phase_of(self.log.table, play.tags, path) if own or self.get_option("table") else None
+        return found or (file.stem if own and file.stem not in UNRECORDED else None)
 
     def _begin(self):
         settings, _none = self._settings()

@@ -47,6 +47,9 @@ REQUIRED = (
 # What the controller needs at least: MAAS, PostgreSQL and LXD, and room for images. Virtual machines come on top.
 MINIMUM = {"memory_mb": 8192, "disk_gb": 40}
 
+# How much more than it has MAAS lets a VM host promise, unless the role lxd is told otherwise.
+OVER_COMMIT = {"cpu": 4, "memory": 1}
+
 # Where a variable is to be set, by its prefix; for the remedies.
 FILES = {
     "stratus": "10-cloud.yml",
@@ -71,8 +74,11 @@ class Site:
     machines: dict = field(default_factory=dict)
     # host names of the group compute
     compute: list = field(default_factory=list)
-    # distribution, distribution_version, codename, architecture, memory_mb, disk_gb, postgres (major versions found there)
+    # distribution, distribution_version, codename, architecture, cores, memory_mb, disk_gb (free), disk_size_gb, kvm (whether it runs virtual
+    # machines), postgres (major versions found there)
     controller: dict = field(default_factory=dict)
+    # The virtual machines that it is to hold: cores, memory (MiB), disks (GB)
+    vms: list = field(default_factory=list)
     # bundles/versions.yml
     matrix: dict = field(default_factory=dict)
 
@@ -351,9 +357,10 @@ def versions(site: Site) -> Iterator[dict]:
         if not channel or PLACEHOLDER in str(channel) or name in refused:
             continue
         track = str(channel).split("/", maxsplit=1)[0]
-        known = [str(key) for key in (matrix.get("maas", {}) if product == "maas" else matrix.get("juju", {}).get("supported", []))]
-        if track not in known:
-            yield problem(check, name, channel, f"this release of {product} is not known to work", f"use one of {', '.join(known)}, as in {known[-1]}/stable")
+        releases = matrix.get("maas", {}) if product == "maas" else dict.fromkeys(matrix.get("juju", {}).get("supported", []), {})
+        if track not in map(str, releases):
+            good = [str(release) for release, about in releases.items() if about.get("status") != "beta"]
+            yield problem(check, name, channel, f"this release of {product} is not known to work", f"use one of {', '.join(good)}, as in {good[-1]}/stable")
     release = matrix.get("maas", {}).get(str(site.get("maas_channel") or "").split("/", maxsplit=1)[0])
     wanted, controller = site.get("postgres_version"), site.controller
     packaged = matrix.get("postgres", {}).get("packaged", {}).get(controller.get("codename"))
@@ -400,6 +407,42 @@ def controller(site: Site) -> Iterator[dict]:
             )
 
 
+def _ratio(site: Site, kind: str) -> float:
+    try:
+        return float(site.get(f"lxd_{kind}_over_commit_ratio", OVER_COMMIT[kind]))
+    except (TypeError, ValueError):
+        return OVER_COMMIT[kind]
+
+
+def vms(site: Site) -> Iterator[dict]:
+    """Whether the controller can hold the virtual machines: MAAS refuses to compose more than its host may promise, after half an hour of work."""
+    check, facts = "vms", site.controller
+    if not site.vms:
+        return
+    if facts.get("kvm") is False:
+        remedy = "turn on VT-x or AMD-V in its firmware (nested virtualisation, if it is virtual itself)"
+        yield problem(check, "controller's /dev/kvm", "", "there is none, and without it LXD runs no virtual machines", remedy)
+    asked = {
+        "cores": sum(int(vm.get("cores") or 0) for vm in site.vms),
+        "memory_mb": sum(int(vm.get("memory") or 0) for vm in site.vms),
+        "disk_size_gb": max((int(disk) for vm in site.vms for disk in vm.get("disks") or []), default=0),
+    }
+    ask = f"the {len(site.vms)} virtual machines of the control plane ask for {{}} {{}}"
+    # What the controller has, times; what is asked for; what can be done. The kernel keeps a little of the memory for itself, which MAAS counts. Disks are
+    # made thin, and each of them alone has to fit (MAAS' lxd.py, _get_usable_storage_pool).
+    rows = [
+        ("cores", _ratio(site, "cpu"), ask.format(asked["cores"], "cores"), "use a larger host, raise lxd_cpu_over_commit_ratio"),
+        ("memory_mb", _ratio(site, "memory") * 1.05, ask.format(asked["memory_mb"], "MiB of memory"), "use a larger host"),
+    ]
+    # Another driver's pool need not lie on /var.
+    if site.get("lxd_storage_driver", "dir") == "dir":
+        rows.append(("disk_size_gb", 1, f"a virtual machine asks for a disk of {asked['disk_size_gb']} GB", "use a larger disk for /var"))
+    for key, times, what, remedy in rows:
+        if facts.get(key) and asked[key] > int(int(facts[key]) * times):
+            promise = f", and MAAS lets it promise {int(int(facts[key]) * times)}" if key == "cores" else ""
+            yield problem(check, f"controller's {key}", facts[key], what + promise, f"{remedy}, or ask for less with an overlay")
+
+
 CHECKS = {
     "required": required,
     "placeholders": placeholders,
@@ -408,6 +451,7 @@ CHECKS = {
     "machines": machines,
     "versions": versions,
     "controller": controller,
+    "vms": vms,
 }
 
 

@@ -31,17 +31,23 @@ options:
     default: []
   skip:
     description: >-
-      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(controller).
+      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(controller), C(vms).
       Of the playbook: C(ports), C(netplan), C(nat), C(bmc), C(libraries), C(bundle), C(vault).
     type: list
     elements: str
     default: []
   controller:
     description: >-
-      Facts of the controller host: C(distribution), C(distribution_version), C(codename), C(architecture), C(memory_mb), C(disk_gb), C(postgres), the
-      major versions that it runs already, and C(snaps), the versions of the installed snaps by name.
+      Facts of the controller host: C(distribution), C(distribution_version), C(codename), C(architecture), C(cores), C(memory_mb), C(disk_gb) (free) and
+      C(disk_size_gb) (all of it) of /var, C(kvm) (whether it has F(/dev/kvm)), C(postgres), the major versions that it runs already, and C(snaps), the
+      versions of the installed snaps by name.
     type: dict
     default: {}
+  vms:
+    description: The virtual machines that the controller is to hold, each with C(cores), C(memory) (MiB) and C(disks) (GB).
+    type: list
+    elements: dict
+    default: []
   matrix:
     description: File that says which versions go together; without it the collection's own C(bundles/versions.yml).
     type: path

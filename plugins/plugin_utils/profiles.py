@@ -45,6 +45,9 @@ ANSWERS = {
 }
 # So many addresses at the beginning of the network are for infrastructure: the controller, BMCs, virtual addresses.
 RESERVED = 99
+FLOATING = 256
+# Ceph keeps so many copies of everything where there are hypervisors for them.
+CEPH_COPIES = 3
 SMALLEST = 26
 FIRST_VIP = 60
 FIRST_BMC = 20
@@ -122,13 +125,17 @@ def _reserved(network):
 
 
 def ranges(network):
-    """(reserved, dynamic) of a network: infrastructure at its beginning, DHCP in its last quarter, as on the rack of the thesis."""
+    """(reserved ones, dynamic) of a network: infrastructure at its beginning, DHCP in its last quarter, as on the rack of the thesis.
+
+    Where there is room, the tenants' floating addresses are kept free from its middle on.
+    """
     net = ipaddress.ip_network(network)
-    first, size, reserved = net.network_address, net.num_addresses, _reserved(net)
-    return (
-        {"start": str(first + 1), "end": str(first + reserved), "comment": "infrastructure and BMCs"},
-        {"start": str(first + size * 3 // 4), "end": str(net.broadcast_address - 1)},
-    )
+    first, size = net.network_address, net.num_addresses
+    reserved = [{"start": str(first + 1), "end": str(first + _reserved(net)), "comment": "infrastructure and BMCs"}]
+    if size > 4 * RESERVED:
+        floating = min(FLOATING, size // 8)
+        reserved.append({"start": str(first + size // 2), "end": str(first + size // 2 + floating - 1), "comment": "floating addresses of the tenants"})
+    return reserved, {"start": str(first + size * 3 // 4), "end": str(net.broadcast_address - 1)}
 
 
 def compute_overlay(bundle, count, tag="compute"):
@@ -148,10 +155,12 @@ def compute_overlay(bundle, count, tag="compute"):
     for name, about in bundle["applications"].items():
         if {str(place) for place in about.get("to") or []} == set(metal):
             applications[name] = {"num_units": count, "to": [*metal, *more]}
-    for about in bundle["applications"].values():
+    for name, about in bundle["applications"].items():
         options = about.get("options") or {}
         if "expected-osd-count" in options:
-            applications["ceph-mon"] = {"options": {"expected-osd-count": count}}
+            applications.setdefault(name, {})["options"] = {"expected-osd-count": count}
+        if "ceph-osd-replication-count" in options:
+            applications.setdefault(name, {})["options"] = {"ceph-osd-replication-count": min(count, CEPH_COPIES)}
     return {"machines": {name: {"constraints": f"tags={tag}"} for name in more}, "applications": applications}
 
 
@@ -165,7 +174,8 @@ def site_overlay(chosen, found, bundle):
     overlay = compute_overlay(bundle, found["compute"]) or {"machines": {}, "applications": {}}
     network = ipaddress.ip_network(found["network"])
     for number, name in enumerate(chosen["vips"]):
-        overlay["applications"].setdefault(name, {})["options"] = {"vip": str(network.network_address + _first_vip(network) + number)}
+        options = overlay["applications"].setdefault(name, {}).setdefault("options", {})
+        options["vip"] = str(network.network_address + _first_vip(network) + number)
     mapping = f"br-ex:{found['compute_interface']}"
     usual = ((bundle["applications"].get("ovn-chassis") or {}).get("options") or {}).get("bridge-interface-mappings")
     if usual and usual != mapping:
@@ -189,7 +199,7 @@ def variables(chosen, found, overlay, name):
         "maas_subnet_cidr": found["network"],
         "maas_gateway_ip": found["gateway"],
         "maas_dynamic_range": dynamic,
-        "maas_reserved_ranges": [reserved],
+        "maas_reserved_ranges": reserved,
         "maas_compute_bridge": {"name": "br-ex", "type": "ovs", "link_mode": "auto"} if chosen["network"] == "shared" else {},
         "lxd_bridge_interface": found["private_interface"],
         "juju_nat": {"source": found["network"], "interface": found["uplink_interface"], "address": found["controller_address"]},
@@ -201,7 +211,7 @@ def variables(chosen, found, overlay, name):
     }
     for secret in ("postgres_password", "maas_admin_password"):
         values[secret] = found["secrets"].get(secret) or PLACEHOLDER
-    values["secret_bmc_password"] = found["bmc_password"]
+    values["secret_bmc_password"] = Unsafe(found["bmc_password"])
     return values
 
 
@@ -224,6 +234,10 @@ def machines(found):
 # --- texts -----------------------------------------------------------------------------------------------------------
 
 
+class Unsafe(str):
+    """A text that Ansible is to take as it is."""
+
+
 def flow(value):
     """A value on one line of YAML."""
     if isinstance(value, dict):
@@ -240,6 +254,8 @@ def _word(value):
     if isinstance(value, (int, float)):
         return str(value)
     text = str(value)
+    if isinstance(value, Unsafe) and re.search("{[{%#]", text):
+        return f"!unsafe {json.dumps(text)}"
     try:
         return text if yaml.safe_load(f"[{text}]") == [text] else json.dumps(text)
     except yaml.YAMLError:

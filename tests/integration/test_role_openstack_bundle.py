@@ -202,6 +202,15 @@ def test_check_mode_says_that_access_would_be_written_and_writes_nothing(site, k
     assert not site.out.exists()
 
 
+def test_behind_an_hacluster_the_virtual_address_is_handed_over(site, keystone):
+    site.answers["juju_status_info"]["status"]["units"]["keystone/0"]["address"] = "127.98.0.9"
+    overlay = {"applications": {"keystone": {"options": {"vip": f"{ADDRESS} 10.0.0.1"}}}}
+    done, _changed, _asked = site.play("access", "report", openstack_bundle_overlays=[json.dumps(overlay)])
+    assert done.returncode == 0, told(done)
+    assert site.cloud()["auth"]["auth_url"] == f"http://{ADDRESS}:5000/v3"
+    assert "http://127.98.0.2/horizon" in done.stdout
+
+
 def test_other_clouds_stay_and_a_password_that_keystone_refuses_is_replaced(site, keystone):
     site.out.mkdir()
     old = {"clouds": {"other": {"auth": {"auth_url": "x"}}, "trial": {"auth": {"auth_url": f"http://{ADDRESS}:5000/v3", "password": "stale"}}}}

@@ -156,6 +156,25 @@ def test_known_faults_of_what_is_installed_and_of_whole_tracks(site):
     assert "410 Gone" in found(site)["maas_channel"]["problem"]
 
 
+def test_the_controller_holds_the_virtual_machines(site):
+    site.controller |= {"cores": "8", "memory_mb": "63000", "disk_size_gb": "400", "kvm": True}
+    # 33 cores of 32 that may be promised; 65,536 MiB installed are 63,000 or so to the kernel; one disk that does not fit.
+    site.vms = [{"hostname": "os-0", "cores": 31, "memory": 61440, "disks": [390, 404]}, {"hostname": "juju", "cores": "2", "memory": 4096, "disks": []}]
+    problems = found(site)
+    assert set(problems) == {"controller's cores", "controller's disk_size_gb"}
+    assert "ask for 33 cores, and MAAS lets it promise 32" in problems["controller's cores"]["problem"]
+    site.variables |= {"lxd_cpu_over_commit_ratio": 5, "lxd_storage_driver": "zfs"}
+    assert site_problems(site) == []
+    site.vms[0]["memory"] = 64000
+    site.controller["kvm"] = False
+    assert set(found(site)) == {"controller's memory_mb", "controller's /dev/kvm"}
+    assert found(site, skip=["vms"]) == {}
+    site.variables["lxd_memory_over_commit_ratio"] = "much"
+    assert "controller's memory_mb" in found(site)
+    site.vms = []
+    assert site_problems(site) == []
+
+
 def test_the_controller(site):
     del site.variables["stratus_preflight_minimum"]
     # Before ansible-core 2.19 a fact comes as text.

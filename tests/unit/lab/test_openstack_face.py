@@ -40,7 +40,7 @@ class Cloud:
 
     def unit(self, name: str, charm: str, workload: str = "active", message: str = "Unit is ready", **more):
         found = {"name": name, "charm": charm, "workload": workload, "message": message, "life": "alive", "leader": name.endswith("/0"), "hostname": None,
-                 "address": "10.42.0.120", "certificate": 1, **more}  # fmt: skip
+                 "address": "10.42.0.120", "certificate": 1, "virtual": None, **more}  # fmt: skip
         self.units[name] = found
         self.juju.state["models"][MODEL]["units"].setdefault(name, {"state": {}})
 
@@ -86,6 +86,20 @@ def test_of_several_units_the_leader_is_in_the_catalog_and_all_listen(cloud):
     plan = cloud.face.plan()
     assert plan.endpoints[("image", "public")] == "https://10.42.0.131:9292"
     assert set(plan.proxies) == {("10.42.0.130", 9292), ("10.42.0.131", 9292)}
+
+
+async def test_a_virtual_address_is_held_once_and_is_what_the_catalog_names(cloud):
+    for number in range(2):
+        cloud.unit(f"glance/{number}", "glance", address=f"10.42.0.13{number}", virtual="10.42.0.200")
+    plan = cloud.face.plan()
+    assert plan.endpoints[("image", "public")] == "https://10.42.0.200:9292"
+    assert set(plan.proxies) == {("10.42.0.130", 9292), ("10.42.0.131", 9292), ("10.42.0.200", 9292)}
+    done = []
+    cloud.face.effects.address_add = lambda address: done.append(("add", address))
+    cloud.face.effects.address_del = lambda address: done.append(("del", address))
+    for wanted in (plan.virtual, plan.virtual, set(), set()):
+        cloud.face._hold(wanted)
+    assert done == [("add", "10.42.0.200"), ("del", "10.42.0.200")]
 
 
 def test_a_service_on_demand_runs_from_the_moment_its_unit_is_there(cloud):

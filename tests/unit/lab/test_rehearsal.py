@@ -10,7 +10,7 @@ import yaml
 from lab.__main__ import Stop
 from lab.engine import Clock, Engine
 from lab.rehearsal.__main__ import predicted, prepare, resolved
-from lab.rehearsal.inventory import STAND_IN, Copy, rack
+from lab.rehearsal.inventory import STAND_IN, Copy, elsewhere, rack
 from lab.world.rack import Rack
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,6 +54,19 @@ def test_the_rack_is_the_inventorys(tmp_path):
         (f"compute{number}", {"address": f"10.42.0.{20 + number}", "user": "root", "password": STAND_IN}) for number in range(2)
     ]
     assert variables(tmp_path / "inventory")["secret_bmc_password"] == STAND_IN, "machines and rack agree on the password"
+
+
+def test_bmcs_may_have_a_network_of_their_own():
+    rows = [{"bmc": {"address": address}} for address in ("10.7.0.20", "172.31.9.21", "172.31.9.3", "bmc3.example.org", "172.31.9.21")]
+    assert elsewhere({"network": "10.7.0.0/20", "machines": [*rows, {}]}) == ["172.31.9.3", "172.31.9.21"]
+
+
+def test_a_file_that_is_no_yaml_is_one_sentence(tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "hosts.yml").write_text("all: {children: [")
+    with pytest.raises(Stop, match=r"hosts.yml of the inventory is no YAML"):
+        Copy(site, tmp_path / "copy").make()
 
 
 def test_variables_that_name_others_are_filled_in():

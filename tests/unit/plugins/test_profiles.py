@@ -135,6 +135,10 @@ def test_more_hypervisors_than_the_bundle_has():
     assert len(metal(bundle)) == 5
     assert bundle["applications"]["ceph-osd"]["num_units"] == 5
     assert bundle["applications"]["ceph-mon"]["options"]["expected-osd-count"] == 5
+    copies = {name: (about.get("options") or {}).get("ceph-osd-replication-count") for name, about in bundle["applications"].items()}
+    assert {name: number for name, number in copies.items() if number} == dict.fromkeys(("ceph-radosgw", "cinder-ceph"), 3) | dict.fromkeys(
+        (name for name in ("glance", "nova-compute") if copies[name]), 3
+    )
     vips = [bundle["applications"][name]["options"]["vip"] for name in ("keystone", "placement")]
     assert len(set(vips)) == 2 and all(vip.startswith("10.7.0.6") for vip in vips)
 
@@ -158,9 +162,15 @@ def test_an_interface_of_another_name_goes_into_the_bundle():
     assert bundle["applications"]["ovn-chassis"]["options"]["bridge-interface-mappings"] == "br-ex:eno7"
 
 
+def test_a_password_of_bmcs_with_braces_is_taken_as_it_is():
+    text = made("minimal", bmc_password="a{{ 1 }}'\"b")["group_vars/all/90-secrets.yml"]
+    [line] = [line for line in text.splitlines() if line.startswith("secret_bmc_password")]
+    assert line == 'secret_bmc_password: !unsafe "a{{ 1 }}\'\\"b"'
+
+
 @pytest.mark.parametrize("network", ["10.7.0.0/20", "192.168.4.0/24", "172.16.9.64/26", "10.0.0.0/8"])
 def test_ranges_keep_out_of_each_others_way(network):
-    reserved, dynamic = profiles.ranges(network)
+    [reserved, *_floating], dynamic = profiles.ranges(network)
     files = made("caracal-ha", network=network, machines=[])
     site = preflight.Site(variables={**variables(files), "maas_admin_email": "a@b.example"}, controller=CONTROLLER, matrix=MATRIX)
     assert list(preflight.network(site)) == []

@@ -28,7 +28,7 @@ def test_our_own_bundles_are_whole(name):
     assert desired["applications"]["nova-compute"]["placements"] == [{"container": None, "machine": "11"}, {"container": None, "machine": "12"}]
 
 
-def test_the_two_bundles_differ_in_channels_only():
+def test_the_two_bundles_differ_in_channels_and_in_what_runs_servers_only():
     one, other = (yaml.safe_load((BUNDLES / name).read_text()) for name in ("thesis-jammy-2023.1.yaml", "jammy-2024.1.yaml"))
     matrix = yaml.safe_load((BUNDLES / "versions.yml").read_text())["openstack"]
     family = {charm: name for name, charms in matrix["families"].items() for charm in charms}
@@ -37,6 +37,8 @@ def test_the_two_bundles_differ_in_channels_only():
         for application in loaded["applications"].values():
             charm = bundles.charm(application["charm"])
             assert application.pop("channel") == channels[family.get(charm, "openstack")], charm
+    # The thesis ran its servers in software emulation.
+    assert [loaded["applications"]["nova-compute"]["options"].pop("virt-type") for loaded in (one, other)] == ["qemu", "kvm"]
     assert one == other
 
 
