@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-ADDRESS = "127.98.0.1"
+# Tests of this file may run beside each other: Keystone's port is one.
+ADDRESS = f"127.98.{100 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])}.1"
 PASSWORD = "lab's own $ecret"
 
 # Stands for every module that speaks to MAAS, Juju or Vault: notes what it is asked for, and answers from a file.
@@ -205,7 +206,7 @@ def test_check_mode_says_that_access_would_be_written_and_writes_nothing(site, k
 def test_behind_an_hacluster_the_virtual_address_is_handed_over(site, keystone):
     site.answers["juju_status_info"]["status"]["units"]["keystone/0"]["address"] = "127.98.0.9"
     overlay = {"applications": {"keystone": {"options": {"vip": f"{ADDRESS} 10.0.0.1"}}}}
-    done, _changed, _asked = site.play("access", "report", openstack_bundle_overlays=[json.dumps(overlay)])
+    done, _changed, _asked = site.play("access", "report", openstack_bundle_overlays=[overlay])
     assert done.returncode == 0, told(done)
     assert site.cloud()["auth"]["auth_url"] == f"http://{ADDRESS}:5000/v3"
     assert "http://127.98.0.2/horizon" in done.stdout
