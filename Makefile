@@ -74,8 +74,8 @@ molecule: lab-check venv ## the host roles on real hosts (one scenario: make mol
 molecule-down: venv ## take away molecule's hosts that a run left behind, and prove that nothing is left
 	@python -m lab.hosts.standalone down
 
-e2e: lab-check venv ## all of the end-to-end tests on one lab with hosts (half an hour)
-	pytest tests/e2e -v
+e2e: lab-check venv ## all of the end-to-end tests on one lab with hosts, and a rehearsal (three quarters of an hour)
+	STRATUS_FULL=1 pytest tests/e2e tests/integration/test_rehearsal.py -v
 
 sanity: venv ## ansible-test sanity on the built collection
 	tests/sanity

@@ -262,7 +262,7 @@ def main() -> int:
     OUT.write_text(json.dumps(result, indent=1) + "\n")
     print("\n".join(["", *table(result, parts["site"], parts["site"]["speed"], parts["rerun"])]))
     print("\n".join(["", *missed(result), f"written to {OUT.relative_to(ROOT)}"]))
-    return 0
+    return 1 if missed(result) else 0
 
 
 if __name__ == "__main__":

@@ -39,6 +39,10 @@ class Effects:
     def host_stop(self, hostname: str) -> None:
         """Stop that host and throw away what it wrote."""
 
+    def host_keys(self, hostname: str) -> list[str]:
+        """The public ssh host keys of that host; none while there is none."""
+        return []
+
     def bmc_changed(self, hostname: str, state: str) -> None:
         """The world switched a rack machine ``on`` or ``off`` (its BMC asks the world by itself when it is asked)."""
 

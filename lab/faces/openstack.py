@@ -26,6 +26,8 @@ PAUSED = "Paused."
 REMOVED = "Unit was removed"
 CHUNK = 1 << 16
 LOOK = 2.0
+# It has a certificate as the others, and no endpoint in the catalog. There is nothing behind it here.
+DASHBOARD = "openstack-dashboard"
 
 
 def context(certificate: str, key: str, chain: str) -> ssl.SSLContext:
@@ -41,7 +43,7 @@ def context(certificate: str, key: str, chain: str) -> ssl.SSLContext:
 class Proxy:
     """One port of one unit: ends TLS and hands every request to the service, with what it needs to name itself in its answers."""
 
-    def __init__(self, address: str, port: int, target: str, engine: Any = None):
+    def __init__(self, address: str, port: int, target: str | None, engine: Any = None):
         self.address = address
         self.port = port
         self.target = target
@@ -74,6 +76,8 @@ class Proxy:
             await asyncio.sleep(float(slow.get("seconds", 1)))
         if fault := self.engine and self.engine.fault("openstack_error", **where):
             return web.Response(status=fault.get("status", 503), text=fault.get("text", "503 Service Unavailable\n"))
+        if self.target is None:
+            return web.Response(text="The lab has no dashboard: only its address and its certificate are there.\n")
         headers = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP)
         headers["X-Forwarded-Proto"] = "https"
         headers["X-Forwarded-For"] = request.remote or ""
@@ -102,8 +106,8 @@ class Proxy:
 class Plan:
     """What should be, worked out from the models."""
 
-    proxies: dict[tuple[str, int], tuple[int, str, str, int]] = field(default_factory=dict)
-    """(address, port): (port of the service, hostname, model, generation of the unit's certificate)."""
+    proxies: dict[tuple[str, int], tuple[int | None, str, str, int]] = field(default_factory=dict)
+    """(address, port): (port of the service, None where there is none behind; hostname, model, generation of the unit's certificate)."""
     endpoints: dict[tuple[str, str], str] = field(default_factory=dict)
     virtual: set[str] = field(default_factory=set)
     """Addresses of applications with an hacluster, beside their units'."""
@@ -236,9 +240,9 @@ class OpenStackFace:
                     self._plan_compute(plan, model, unit)
                     continue
                 service = charms.get(unit["charm"])
-                if service is None:
+                if service is None and unit["charm"] != DASHBOARD:
                     continue
-                catalog = self.catalog[service]
+                catalog = self.catalog[service] if service else {"port": None, "public": 443}
                 plan.cloud = True
                 if service in self.on_demand:
                     plan.services.add(service)
@@ -256,7 +260,8 @@ class OpenStackFace:
                     port = catalog.get(interface, catalog["public"])
                     for address in (unit["address"], *held):
                         plan.proxies.setdefault((address, port), (catalog["port"], unit["hostname"] or "", uuid, unit["certificate"]))
-                    plan.endpoints.setdefault((catalog["type"], interface), f"https://{unit['virtual'] or unit['address']}:{port}{catalog['path']}")
+                    if service:
+                        plan.endpoints.setdefault((catalog["type"], interface), f"https://{unit['virtual'] or unit['address']}:{port}{catalog['path']}")
         if shown != self.state["shown"]:
             self.state["shown"] = shown
             self.engine.touch()
@@ -292,7 +297,7 @@ class OpenStackFace:
             address = key[0]
             if (address, model) not in certificates:
                 certificates[address, model] = context(*self.world.vault.issue([hostname] if hostname else [], [address], model))
-            proxy = Proxy(*key, f"http://{self.cloud.address}:{target}", self.engine)
+            proxy = Proxy(*key, f"http://{self.cloud.address}:{target}" if target else None, self.engine)
             try:
                 await proxy.start(certificates[address, model])
             except OSError as error:

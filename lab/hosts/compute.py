@@ -66,6 +66,10 @@ class ComputeHosts:
             host = self.hosts.pop(hostname, None) or self.host(hostname)
             host.destroy()
 
+    def public_keys(self, hostname: str) -> list[str]:
+        host = self.hosts.get(hostname)
+        return [path.read_text().strip() for path in sorted((host.upper / "etc/ssh").glob("ssh_host_*_key.pub"))] if host else []
+
     def running(self) -> list[str]:
         return [name for name, host in sorted(self.hosts.items()) if host.running()]
 

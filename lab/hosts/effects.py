@@ -65,6 +65,9 @@ class HostEffects(OpenStackEffects, Effects):
     def host_stop(self, hostname: str) -> None:
         self._thread(f"stop {hostname}", lambda: (self.computes.destroy(hostname), (True, ""))[1], None)
 
+    def host_keys(self, hostname: str) -> list[str]:
+        return self.computes.public_keys(hostname)
+
     def _thread(self, what: str, work: Callable[[], tuple[bool, str]], done: Callable[[bool, str], None] | None) -> None:
         """Do something slow beside the event loop, and report in it."""
 

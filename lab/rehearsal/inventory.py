@@ -25,12 +25,19 @@ DISKS = [{"name": "sda", "size": 480_000_000_000, "tags": ["ssd"]}, {"name": "sd
 VM_HOST = {"cores": 1024, "cpu_speed": 2600, "memory": 4 * 1024 * 1024, "pools": [{"name": "default", "type": "zfs", "size": 100 * 10**12}]}
 
 
+class Unsafe(str):
+    """A text that Ansible takes as it is."""
+
+
+yaml.SafeDumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text)))
+
+
 class Loader(yaml.SafeLoader):
     """YAML with Ansible's tags; a vaulted value is as good as a placeholder."""
 
 
 Loader.add_constructor("!vault", lambda loader, node: PLACEHOLDER)
-Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+Loader.add_constructor("!unsafe", lambda loader, node: Unsafe(loader.construct_scalar(node)))
 
 
 class Copy:
@@ -133,4 +140,4 @@ def elsewhere(made: dict[str, Any]) -> list[str]:
     for row in made["machines"]:
         with contextlib.suppress(KeyError, ValueError):
             found.add(ipaddress.ip_address(row["bmc"]["address"]))
-    return [str(address) for address in sorted(found) if address not in network]
+    return [str(address) for address in sorted(found, key=lambda one: (one.version, one)) if address not in network]

@@ -44,12 +44,18 @@ class ActionModule(ActionBase):
                 "skip": {"type": "list", "elements": "str", "default": []},
                 "controller": {"type": "dict", "default": {}},
                 "vms": {"type": "list", "elements": "dict", "default": []},
+                "bases": {"type": "list", "elements": "str", "default": []},
                 "matrix": {"type": "path"},
                 "fail": {"type": "bool", "default": True},
                 "report": {"type": "path"},
             }
         )
-        site = preflight.Site(controller=options["controller"], vms=[plain(vm) for vm in options["vms"]], matrix=self._matrix(options["matrix"]))
+        site = preflight.Site(
+            controller=options["controller"],
+            vms=[plain(vm) for vm in options["vms"]],
+            bases=plain(options["bases"]),
+            matrix=self._matrix(options["matrix"]),
+        )
         for name in sorted(task_vars):
             if MINE.match(name):
                 try:
@@ -105,4 +111,4 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _host_checks(options):
-        return ("ports", "bmc", "libraries", "nat", "netplan", "bundle", "vault", "host", *(entry.get("check", "") for entry in options["found"]))
+        return ("ports", "bmc", "libraries", "nat", "netplan", "bundle", "vault", "zun", "host", *(entry.get("check", "") for entry in options["found"]))

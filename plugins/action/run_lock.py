@@ -22,6 +22,7 @@ def this_run(what):
     return {
         "user": getpass.getuser(),
         "control": socket.gethostname(),
+        "machine": run_lock.machine_of(),
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
         "namespace": os.readlink("/proc/self/ns/pid"),
         "pid": pid,
@@ -42,6 +43,9 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         me, force = this_run(playbook()), boolean(self._templar.template(self._task.args.get("force", False)), strict=False)
+        if self._task.args.get("state") == "absent":
+            asked = self._execute_module(module_name="stratus.cloud.run_lock", module_args={**self._task.args, "owner": me}, task_vars=task_vars, tmp=tmp)
+            return {**result, **asked}
         over = None
         # Whoever takes over may come second once more; nobody comes first for ever.
         for _attempt in range(3):

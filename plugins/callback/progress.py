@@ -57,6 +57,7 @@ example: >
   callbacks_enabled = stratus.cloud.progress
 """
 
+import functools
 import os
 import platform
 import time
@@ -166,7 +167,7 @@ class CallbackModule(CallbackBase):
                 result="failed" if failed else "ok",
                 changed=changed,
                 check=check,
-                versions={"collection": _own_version(), "ansible-core": ansible_version, "python": platform.python_version()},
+                versions={"collection": _about(ROOT).get("version"), "ansible-core": ansible_version, "python": platform.python_version()},
                 site={name: settings[name] for name in SITE if name in settings},
                 access=settings.get("openstack_bundle_access") or {},
             )
@@ -178,7 +179,8 @@ class CallbackModule(CallbackBase):
         """The phase of one of the collection's plays: of the reference table, else its playbook's name. None for others, unless a table was named."""
         path = play.get_path() or ""
         file = Path(path.rsplit(":", 1)[0]).resolve()
-        own = file.parent == ROOT / "playbooks"
+        # The callback may come from an installed collection, and the playbook from a checkout.
+        own = file.parent.name == "playbooks" and (_about(file.parents[1]).get("namespace"), _about(file.parents[1]).get("name")) == ("stratus", "cloud")
         found = phases.phase_of(self.log.table, play.tags, path) if own or self.get_option("table") else None
         return found or (file.stem if own and file.stem not in UNRECORDED else None)
 
@@ -265,11 +267,12 @@ class CallbackModule(CallbackBase):
         return found, secrets
 
 
-def _own_version():
-    """The version of the installed collection or of the checkout."""
+@functools.cache
+def _about(directory):
+    """What the collection in a directory says of itself, installed or a checkout; empty where there is none."""
     try:
-        if (ROOT / "MANIFEST.json").exists():
-            return yaml.safe_load((ROOT / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"]["version"]
-        return str(yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["version"])
-    except (OSError, KeyError, TypeError, yaml.YAMLError):
-        return None
+        if (directory / "MANIFEST.json").exists():
+            return dict(yaml.safe_load((directory / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"])
+        return dict(yaml.safe_load((directory / "galaxy.yml").read_text(encoding="utf-8")))
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
+        return {}

@@ -28,6 +28,15 @@ def bundle_disk_problems(machines, disks=None):
     return placement.too_small(machines, disks)
 
 
+def cloud_machines(machines, ids, names, hosts, controller=None, models=None):
+    return placement.of_cloud(machines, ids, names, hosts, controller, models)
+
+
 class FilterModule:
     def filters(self):
-        return {"bundle_vms": bundle_vms, "bundle_machine_map": bundle_machine_map, "bundle_disk_problems": bundle_disk_problems}
+        return {
+            "bundle_vms": bundle_vms,
+            "bundle_machine_map": bundle_machine_map,
+            "bundle_disk_problems": bundle_disk_problems,
+            "cloud_machines": cloud_machines,
+        }

@@ -9,6 +9,7 @@ short_description: Units and machines of a Juju model as hosts
 description:
   - Makes a host of each unit and of each machine of a model, and groups them by application.
   - Asks the controller once, whatever the size of the model.
+  - What the controller says is never taken for a template. What belongs into no host's name or address becomes an underscore there.
   - The configuration's name must end with C(juju.yml) or C(juju.yaml).
 version_added: "0.1.0"
 author:
@@ -76,6 +77,11 @@ options:
   ssh_private_key_file:
     description: The key to log in with.
     type: path
+  known_hosts:
+    description:
+      - A file (0600) that the machines' ssh host keys are written to, as their agents told Juju. Connections are made with it, and any other key is refused.
+      - Without it ssh does as it is configured to.
+    type: path
 extends_documentation_fragment:
   - constructed
 """
@@ -85,6 +91,7 @@ EXAMPLES = r"""
 plugin: stratus.cloud.juju
 model: openstack
 ssh_through: ubuntu@198.51.100.2
+known_hosts: ~/.stratus/mycloud/known_hosts
 keyed_groups:
   - key: juju_workload
     prefix: workload
@@ -98,13 +105,22 @@ password: "{{ lookup('ansible.builtin.file', '~/.stratus/mycloud/juju-password')
 ca_cert: "{{ lookup('ansible.builtin.file', '~/.stratus/mycloud/juju-ca.crt') }}"
 """
 
+import os
+import re
+
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
-from ansible_collections.stratus.cloud.plugins.module_utils.juju import cli, client, status
+from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import cli, client, model, status
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
 
 
-def entries(found, model, kinds, prefix=""):
+def name_of(text):
+    """A host's name or address that neither ssh nor a terminal nor a template takes for more than that."""
+    return re.sub(r"^-|[^\w.:-]", "_", text)
+
+
+def entries(found, of, kinds, prefix=""):
     """[(host, groups, variables)] out of a status. Pure."""
     made = []
     for name, unit in found["units"].items() if "units" in kinds else ():
@@ -112,8 +128,8 @@ def entries(found, model, kinds, prefix=""):
         address = unit["address"] or machine.get("address") or ""
         groups = ["juju_units", unit["application"], *(["juju_leaders"] if unit["leader"] else [])]
         variables = {
-            "ansible_host": address,
-            "juju_model": model,
+            "ansible_host": name_of(address),
+            "juju_model": of,
             "juju_unit": name,
             "juju_application": unit["application"],
             "juju_machine": unit["machine"],
@@ -123,12 +139,12 @@ def entries(found, model, kinds, prefix=""):
             "juju_agent": unit["agent"],
             "juju_principal": unit["principal"],
         }
-        made.append((prefix + name.replace("/", "-"), groups, variables))
+        made.append((prefix + name_of(name.replace("/", "-")), groups, variables))
     for name, machine in found["machines"].items() if "machines" in kinds else ():
         tenants = sorted({unit["application"] for unit in found["units"].values() if unit["machine"] == name})
         variables = {
-            "ansible_host": machine["address"],
-            "juju_model": model,
+            "ansible_host": name_of(machine["address"]),
+            "juju_model": of,
             "juju_machine": name,
             "juju_system_id": machine["instance_id"],
             "juju_hostname": machine["hostname"],
@@ -137,8 +153,20 @@ def entries(found, model, kinds, prefix=""):
             "juju_applications": tenants,
         }
         groups = ["juju_containers" if machine["parent"] else "juju_machines"]
-        made.append((f"{prefix}machine-{name.replace('/', '-')}", groups, variables))
+        made.append((f"{prefix}machine-{name_of(name.replace('/', '-'))}", groups, variables))
     return made
+
+
+def known_hosts(machines, keys):
+    """The lines of ssh's known_hosts. What is no key is left out."""
+    lines = []
+    for name, machine in machines.items():
+        for key in keys.get(name, []):
+            kind, _space, body = key.strip().partition(" ")
+            body = body.split(" ")[0]
+            if machine["address"] and re.fullmatch(r"[a-z0-9@.-]+", kind) and re.fullmatch(r"[A-Za-z0-9+/]+=*", body):
+                lines.append(f"{name_of(machine['address'])} {kind} {body}\n")
+    return "".join(lines)
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -177,22 +205,39 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             )
             with link:
                 found = status.read(link)
+                keys = model.host_keys(link, found["machines"]) if self.get_option("known_hosts") else {}
         except JujuFault as error:
             raise AnsibleParserError(f"inventory {path}: {error}") from error
+        if self.get_option("known_hosts"):
+            self._keep(known_hosts(found["machines"], keys))
         self._fill(found)
+
+    def _keep(self, text):
+        """Write the host keys; whoever reads them meanwhile finds the old ones or the new ones whole."""
+        path = self.get_option("known_hosts")
+        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        with open(os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.replace(f"{path}.new", path)
 
     def _fill(self, found):
         reach = {"ansible_user": self.get_option("ssh_user")}
+        arguments = []
         if self.get_option("ssh_private_key_file"):
             reach["ansible_ssh_private_key_file"] = self.get_option("ssh_private_key_file")
         if self.get_option("ssh_through"):
-            reach["ansible_ssh_common_args"] = f"-o ProxyJump={self._text('ssh_through')}"
+            arguments.append(f"-o ProxyJump={self._text('ssh_through')}")
+        if self.get_option("known_hosts"):
+            arguments.append(f"-o UserKnownHostsFile={self.get_option('known_hosts')} -o StrictHostKeyChecking=yes")
+        if arguments:
+            reach["ansible_ssh_common_args"] = " ".join(arguments)
         strict = self.get_option("strict")
         for host, groups, variables in entries(found, found["model"]["name"], self.get_option("hosts"), self.get_option("host_prefix")):
             self.inventory.add_host(host)
             for group in groups:
                 self.inventory.add_host(host, self.inventory.add_group(self._sanitize_group_name(group)))
-            variables = {**reach, **variables}
+            # What the controller says is no template; ansible-core before 2.19 would take it for one.
+            variables = {**reach, **{name: wrap_var(value) for name, value in variables.items()}}
             for name, value in variables.items():
                 self.inventory.set_variable(host, name, value)
             self._set_composite_vars(self.get_option("compose"), variables, host, strict=strict)

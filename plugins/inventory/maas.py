@@ -10,6 +10,7 @@ version_added: 0.1.0
 description:
   - Makes a host of each machine of a MAAS region, in groups by pool, zone, tag and status.
   - The file's name has to end in C(maas.yml) or C(maas.yaml).
+  - What the region says is never taken for a template. What belongs into no host's name becomes an underscore there.
 author: The stratus.cloud developers (@stratus-cloud)
 extends_documentation_fragment:
   - constructed
@@ -99,9 +100,11 @@ cache_plugin: ansible.builtin.jsonfile
 """
 
 import ipaddress
+import re
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import Client
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import MaasError
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import summary
@@ -131,6 +134,11 @@ def best_address(addresses, networks):
             if address.version == wanted.version and address in wanted:
                 return str(address)
     return str(found[0]) if found else None
+
+
+def name_of(text):
+    """A host's name that neither ssh nor a terminal nor a template takes for more than that."""
+    return re.sub(r"^-|[^\w.-]", "_", text)
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -182,11 +190,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             client.close()
 
     def _add(self, machine):
-        host = self.inventory.add_host(machine[self.get_option("hostname")])
+        host = self.inventory.add_host(name_of(machine[self.get_option("hostname")]))
         address = best_address(machine["ip_addresses"], self.get_option("networks"))
         if address:
             self.inventory.set_variable(host, "ansible_host", address)
-        variables = {f"maas_{name}": value for name, value in machine.items()}
+        # What the region says is no template; ansible-core before 2.19 would take it for one.
+        variables = {f"maas_{name}": wrap_var(value) for name, value in machine.items()}
         for name, value in variables.items():
             self.inventory.set_variable(host, name, value)
         for kind in self.get_option("group_by"):

@@ -61,3 +61,23 @@ def mapping(machines, prefix, tag, hosts, known):
             raise PlacementError(f"machine {name} of the bundle should be {hostname}, which MAAS does not have")
         found[name] = ids[hostname]
     return found
+
+
+def of_cloud(machines, ids, names, hosts, controller=None, models=None):
+    """Those of MAAS' machines that serve a cloud, or did when its model was destroyed.
+
+    ids: system_ids of the model's machines. names: the virtual machines composed for it. hosts: its bare metal by the inventory. controller: UUID of its
+    Juju controller. models: where the model is gone, UUIDs of those that the controller still has (none when it does not answer); None where it is there.
+
+    Juju writes on each machine of MAAS whose it is (juju/juju, provider/maas: owner data juju-model-uuid, juju-controller-uuid, juju-is-controller), and
+    MAAS forgets it at the release. A machine in use without that, or of another controller, is somebody's.
+    """
+    found = []
+    for machine in machines:
+        about = machine.get("owner_data") or {}
+        model, own = about.get("juju-model-uuid"), about.get("juju-controller-uuid")
+        # The controller's machine goes with the controller.
+        left = model and about.get("juju-is-controller") != "true" and (own == controller if controller else machine["hostname"] in hosts)
+        if machine["system_id"] in ids or machine["hostname"] in names or (models is not None and left and model not in models):
+            found.append(machine)
+    return found

@@ -79,6 +79,8 @@ class Site:
     controller: dict = field(default_factory=dict)
     # The virtual machines that it is to hold: cores, memory (MiB), disks (GB)
     vms: list = field(default_factory=list)
+    # What the bundle's and Juju's machines are deployed with (ubuntu@22.04).
+    bases: list = field(default_factory=list)
     # bundles/versions.yml
     matrix: dict = field(default_factory=dict)
 
@@ -422,11 +424,15 @@ def vms(site: Site) -> Iterator[dict]:
     if facts.get("kvm") is False:
         remedy = "turn on VT-x or AMD-V in its firmware (nested virtualisation, if it is virtual itself)"
         yield problem(check, "controller's /dev/kvm", "", "there is none, and without it LXD runs no virtual machines", remedy)
-    asked = {
-        "cores": sum(int(vm.get("cores") or 0) for vm in site.vms),
-        "memory_mb": sum(int(vm.get("memory") or 0) for vm in site.vms),
-        "disk_size_gb": max((int(disk) for vm in site.vms for disk in vm.get("disks") or []), default=0),
-    }
+    sizes = {"cores": [], "memory": [], "disks": []}
+    for vm in site.vms:
+        for key, values in sizes.items():
+            for value in vm.get(key) if isinstance(vm.get(key), list) else [vm.get(key) or 0]:
+                try:
+                    values.append(float(value))
+                except (TypeError, ValueError):
+                    yield problem(check, f"{vm.get('hostname')}'s {key}", value, "it is no number", "give cores, memory in MiB and disks in GB as numbers")
+    asked = {"cores": int(sum(sizes["cores"])), "memory_mb": int(sum(sizes["memory"])), "disk_size_gb": int(max(sizes["disks"], default=0))}
     ask = f"the {len(site.vms)} virtual machines of the control plane ask for {{}} {{}}"
     # What the controller has, times; what is asked for; what can be done. The kernel keeps a little of the memory for itself, which MAAS counts. Disks are
     # made thin, and each of them alone has to fit (MAAS' lxd.py, _get_usable_storage_pool).
@@ -443,6 +449,19 @@ def vms(site: Site) -> Iterator[dict]:
             yield problem(check, f"controller's {key}", facts[key], what + promise, f"{remedy}, or ask for less with an overlay")
 
 
+def images(site: Site) -> Iterator[dict]:
+    """Whether MAAS has an image for every machine of the bundle and of Juju."""
+    rows, known = site.get("maas_images"), site.matrix.get("targets", {}).get("machines", [])
+    if not isinstance(rows, list):
+        return
+    there = {str(row.get("release")) for row in rows if isinstance(row, dict)}
+    wanted = {str(base).partition("/")[0] for base in site.bases if base}
+    for target in known:
+        if target["base"] in wanted and not there & {target["series"], target["base"].partition("@")[2]}:
+            remedy = f"add {{os: {target['os']}, release: {target['series']}, arches: [amd64]}}"
+            yield problem("images", "maas_images", ", ".join(sorted(there)), f"machines of the bundle or of Juju ask for {target['base']}", remedy)
+
+
 CHECKS = {
     "required": required,
     "placeholders": placeholders,
@@ -452,6 +471,7 @@ CHECKS = {
     "versions": versions,
     "controller": controller,
     "vms": vms,
+    "images": images,
 }
 
 

@@ -3,19 +3,35 @@
 
 """A lock with an owner's name on it: who works on this cloud, and whether that run is still alive.
 
-A holder is a dictionary: ``user``, ``control`` (host name of the control node), ``boot`` (its boot id), ``namespace`` (where its numbers of processes hold:
-each container has its own, pid_namespaces(7)), ``pid`` and ``started`` (clock ticks after boot, field 22 of proc_pid_stat(5)) of the ansible-playbook process,
-``what`` (its playbook), ``since`` (UTC, ISO 8601).
+A holder is a dictionary: ``user``, ``control`` (host name of the control node), ``machine`` (which of all that have this name, see ``machine_of``), ``boot``
+(its boot id), ``namespace`` (where its numbers of processes hold: each container has its own, pid_namespaces(7)), ``pid`` and ``started`` (clock ticks after
+boot, field 22 of proc_pid_stat(5)) of the ansible-playbook process, ``what`` (its playbook), ``since`` (UTC, ISO 8601).
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import hmac
 import json
 import os
 
-IDENTITY = ("control", "boot", "namespace", "pid", "started")
+IDENTITY = ("control", "machine", "boot", "namespace", "pid", "started")
 """What tells one run from every other, even after numbers of processes came round."""
+
+
+def machine_of(path="/etc/machine-id"):
+    """What tells this control node from others that are called ubuntu, too; empty in a container that has no such file.
+
+    Hashed, as machine-id(5) asks: on the controller everybody may read the lock.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            known = file.read().strip()
+    except OSError:
+        return ""
+    # systemd writes this word into an image that no machine was made of yet.
+    return "" if known in ("", "uninitialized") else hmac.new(known.encode(), b"stratus.cloud.run_lock", "sha256").hexdigest()[:32]
 
 
 def started_of(pid, proc="/proc"):
@@ -37,7 +53,8 @@ def verdict(holder, me, started=started_of):
     """ "mine", "stale" (its run is over), "alive", or "elsewhere": held from another control node, where nobody here can look."""
     if same(holder, me):
         return "mine"
-    if holder.get("control") != me["control"]:
+    # Two of the same name are two, and one that nobody can tell from the other may be another.
+    if holder.get("control") != me["control"] or (holder.get("machine") or "") != (me.get("machine") or ""):
         return "elsewhere"
     if holder.get("boot") != me["boot"]:
         return "stale"
@@ -64,13 +81,22 @@ def read(path):
     return holder if isinstance(holder, dict) else dict.fromkeys((*IDENTITY, "what", "user", "since"), "unknown")
 
 
+@contextlib.contextmanager
+def _guarded(path):
+    """Nobody else reads or writes the lock meanwhile."""
+    handle = os.open(f"{path}.guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def take(path, me, instead_of=None, write=True):
     """Take the lock when nobody has it, or ``instead_of`` has it; returns who has it then. Two that come together never both get it."""
     if not write:
         return read(path) or me
-    handle = os.open(f"{path}.guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with _guarded(path):
         holder = read(path)
         if holder is not None and not (instead_of and same(holder, instead_of)):
             return holder
@@ -79,5 +105,15 @@ def take(path, me, instead_of=None, write=True):
             json.dump(me, file)
         os.replace(fresh, path)
         return me
-    finally:
-        os.close(handle)
+
+
+def give_back(path, me, write=True):
+    """Remove the lock when ``me`` has it; returns who has it then."""
+    if not write or not os.path.lexists(path):
+        return read(path)
+    with _guarded(path):
+        holder = read(path)
+        if holder is None or not same(holder, me):
+            return holder
+        os.unlink(path)
+        return None

@@ -8,6 +8,7 @@ module: juju_action
 short_description: Run an action of a charm
 description:
   - Runs an action on a unit, waits for its end and returns its results as data, in RV(output).
+  - A command that V(juju-exec) runs fails with any code but 0, which Juju itself calls completed.
   - Actions are not idempotent by themselves. O(unless_action) and O(unless_status) say when there is nothing left to do.
 version_added: "0.1.0"
 author:

@@ -31,8 +31,9 @@ options:
     default: []
   skip:
     description: >-
-      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(controller), C(vms).
-      Of the playbook: C(ports), C(netplan), C(nat), C(bmc), C(libraries), C(bundle), C(vault).
+      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(controller), C(vms),
+      C(images).
+      Of the playbook: C(ports), C(netplan), C(nat), C(bmc), C(libraries), C(bundle), C(vault), C(zun).
     type: list
     elements: str
     default: []
@@ -47,6 +48,11 @@ options:
     description: The virtual machines that the controller is to hold, each with C(cores), C(memory) (MiB) and C(disks) (GB).
     type: list
     elements: dict
+    default: []
+  bases:
+    description: Bases that machines are deployed with, such as V(ubuntu@22.04).
+    type: list
+    elements: str
     default: []
   matrix:
     description: File that says which versions go together; without it the collection's own C(bundles/versions.yml).

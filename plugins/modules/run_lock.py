@@ -11,6 +11,9 @@ description:
   - Writes on the target (the controller host) which run works on its cloud, and stops a second run with a sentence that names the first.
   - A lock belongs to the process of C(ansible-playbook) that took it. When that process is gone, however it ended, the next run from the same
     control node takes the lock over; a restart of the target ends it, too. A run may take it any number of times.
+  - A run that has come to its end gives it back with O(state=absent), so that another control node is not told of a run that is over.
+    Whoever has no lock, or finds somebody else's, gives nothing back, and that is no failure.
+  - A control node is known by its name and its machine id. Two that are both called C(ubuntu) do not take each other's lock.
   - In check mode nothing is taken and a run that is at work is only told of, since nothing that is read disturbs it.
   - The file is no part of what the target is set up with, so taking the lock counts as no change.
 author:
@@ -23,6 +26,11 @@ attributes:
     description: There is nothing to compare.
     support: none
 options:
+  state:
+    description: Whether this run takes the lock, or gives it back.
+    type: str
+    choices: [present, absent]
+    default: present
   path:
     description: The lock on the target; in a directory that a restart empties.
     type: path
@@ -32,7 +40,7 @@ options:
     type: bool
     default: false
   owner:
-    description: Who takes it. The action plugin fills it in.
+    description: Who takes it or gives it back. The action plugin fills it in.
     type: dict
   instead_of:
     description: A holder whose run is over. The action plugin fills it in.
@@ -43,11 +51,15 @@ EXAMPLES = r"""
 - name: One run at a time
   stratus.cloud.run_lock:
     force: "{{ stratus_lock_force | default(false) }}"
+
+- name: The run is over
+  stratus.cloud.run_lock:
+    state: absent
 """
 
 RETURN = r"""
 holder:
-  description: Who has the lock now.
+  description: Who has the lock now; null when nobody has it any more.
   returned: success
   type: dict
   sample: {"user": "ops", "control": "bastion", "pid": 4711, "what": "site.yml", "since": "2026-11-26T08:00:00Z"}
@@ -64,6 +76,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
 def main():
     module = AnsibleModule(
         argument_spec=dict(
+            state=dict(type="str", choices=["present", "absent"], default="present"),
             path=dict(type="path", default="/run/stratus-cloud.lock"),
             force=dict(type="bool", default=False),
             owner=dict(type="dict"),
@@ -73,10 +86,14 @@ def main():
     )
     if not module.params["owner"]:
         module.fail_json(msg="owner is missing: run_lock works through its action plugin, which fills it in")
+    path, me, write = module.params["path"], module.params["owner"], not module.check_mode
     try:
-        holder = run_lock.take(module.params["path"], module.params["owner"], module.params["instead_of"], write=not module.check_mode)
+        if module.params["state"] == "absent":
+            holder = run_lock.give_back(path, me, write)
+        else:
+            holder = run_lock.take(path, me, module.params["instead_of"], write)
     except OSError as error:
-        module.fail_json(msg=f"The lock {module.params['path']} cannot be written: {error.strerror}. Set path to a place where this user may write.")
+        module.fail_json(msg=f"The lock {path} cannot be written: {error.strerror}. Set path to a place where this user may write.")
     module.exit_json(changed=False, holder=holder)
 
 

@@ -116,8 +116,11 @@ class Chain:
             run.kill()
             self._look(previous, keys)
             if not point.reached and run.code == 0 and not point.playbook:
-                # What is done cannot be interrupted any more: the points that are left would show nothing.
-                say(f"{self.name}: the run went to its end before {point.task}; {len(self.points) - self.points.index(point)} points are left out")
+                # What is done cannot be interrupted any more: the points that are left would show nothing, and count as failed.
+                missed = self.points[self.points.index(point) :]
+                say(f"{self.name}: the run went to its end before {point.task}; {len(missed)} points were not reached")
+                for one in missed:
+                    one.problems.append("the run went to its end before it")
                 break
             if not point.reached:
                 point.problems.append(f"the run stopped with {run.code} before it came there: {tail(run)}")

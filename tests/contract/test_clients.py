@@ -54,7 +54,7 @@ async def libmaas(lab: MaasLab) -> dict[str, Any]:
     found["dhcp"] = fabric.vlans[0].dhcp_on
     found["ranges"] = sorted(row.type.value for row in await client.ip_ranges.list())
     found["images"] = sorted({resource.name for resource in await client._origin.BootResources.read()})
-    bmc = {"power_address": "10.42.0.20", "power_user": "root", "power_pass": "root"}
+    bmc = {f"power_{name}": lab.rack["machines"][0]["bmc"][key] for name, key in (("address", "address"), ("user", "user"), ("pass", "password"))}
     handler = client._origin.Machines._handler
     body = await handler.create(
         hostname="compute0",

@@ -82,6 +82,26 @@ def test_the_installed_tarball_does_the_same():
     assert sums["changed"] == 0, explain(done)
 
 
+def test_ssh_to_a_machine_knows_its_keys_from_juju(tmp_path):
+    about = json.loads((ROOT / ".lab/endpoints.json").read_text())["juju"]
+    source = tmp_path / "cloud.juju.yml"
+    source.write_text(
+        f"plugin: stratus.cloud.juju\nmodel: openstack\nhosts: [machines]\nknown_hosts: {tmp_path}/known_hosts\n"
+        f"ssh_private_key_file: {OUT}/ssh/id_ed25519\ngroups: {{metal: \"juju_hostname == 'compute0'\"}}\n"
+    )
+    account = {
+        "JUJU_ENDPOINT": ",".join(about["endpoint"]),
+        "JUJU_USERNAME": about["username"],
+        "JUJU_PASSWORD": about["password"],
+        "JUJU_CA_CERT": about["ca_cert"],
+    }
+    done = run("ansible", "-i", str(source), "metal", "-m", "ansible.builtin.command", "-a", "hostname", env=account)
+    assert done.returncode == 0 and "compute0" in done.stdout, explain(done)
+    assert "Permanently added" not in done.stdout + done.stderr
+    [machine] = [row for row in maas_machines() if row["hostname"] == "compute0"]
+    assert set(machine["ip_addresses"]) & {line.split()[0] for line in (tmp_path / "known_hosts").read_text().splitlines()}
+
+
 def test_a_client_nobody_here_wrote_uses_the_cloud():
     assert openstack("token", "issue")["id"]
     services = openstack("compute", "service", "list", "--service", "nova-compute")

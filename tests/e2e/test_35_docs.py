@@ -10,7 +10,7 @@ import re
 import pytest
 
 from tests.chaos.essence import essence
-from tests.support.site import BIN, ROOT, explain, run, world
+from tests.support.site import BIN, ROOT, explain, openstack, run, world
 from tests.unit.test_docs import ALL
 
 # What only looks: everything in check mode, and these. A name of a run that the reader has is none that the lab has.
@@ -19,6 +19,7 @@ LOOKS = re.compile(
     r"|ansible-playbook .*(playbooks/|stratus\.cloud\.)(verify|report|certs|recover)(\.yml)?( -e report_run=build)?$"
     r"|openstack --os-cloud stratus-lab \w+ service list$"
 )
+CLOUDS = {"OS_CLIENT_CONFIG_FILE": str(ROOT / ".lab/out/clouds.yaml")}
 COMMANDS = sorted({command for page, command in ALL if LOOKS.match(command)})
 
 
@@ -27,12 +28,26 @@ def test_there_are_commands_to_type():
     assert {"teardown", "verify", "report", "certs", "recover", "rebalance", "live_migration", "zun"} <= set(re.findall(r"[\w-]+", " ".join(COMMANDS)))
 
 
+def test_the_tenants_way_out():
+    """The commands of docs/first-cloud.md, for the lab's cloud; what they make is taken away again."""
+    typed = [command for page, command in ALL if page.name == "first-cloud.md" and command.startswith("openstack")]
+    assert len(typed) == 2
+    try:
+        for command in typed:
+            done = run("bash", "-c", f". {BIN}/activate && {command.replace('--os-cloud stratus ', '--os-cloud stratus-lab ')}", env=CLOUDS)
+            assert done.returncode == 0, explain(done)
+        [subnet] = openstack("subnet", "list", "--network", "outside", "--long")
+        assert subnet["Subnet"] == "10.42.0.0/16" and "10.42.128.0-10.42.128.255" in str(subnet["Allocation Pools"])
+        assert openstack("network", "show", "outside")["router:external"]
+    finally:
+        run("bash", "-c", f". {BIN}/activate && openstack --os-cloud stratus-lab network delete outside", env=CLOUDS)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(command):
     """From the checkout, with .venv activated, as the README has it; the reader's inventory is the lab's."""
     before = essence(world())
     line = re.sub(r"\bINVENTORY\b|\binventories/mine\b", "inventories/lab", command)
-    known = {"ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections", "OS_CLIENT_CONFIG_FILE": str(ROOT / ".lab/out/clouds.yaml")}
-    done = run("bash", "-c", f". {BIN}/activate && {line}", env=known)
+    done = run("bash", "-c", f". {BIN}/activate && {line}", env={"ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections", **CLOUDS})
     assert done.returncode == 0, explain(done)
     assert essence(world()) == before

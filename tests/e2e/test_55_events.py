@@ -16,7 +16,7 @@ import time
 import pytest
 
 from tests.support.processes import kill
-from tests.support.site import BIN, ROOT, maas_machines, openstack, run
+from tests.support.site import BIN, BMC_PASSWORD, ROOT, maas_machines, openstack, run
 
 MAC = "52:54:00:10:04:01"
 NODE = "compute4"
@@ -64,7 +64,7 @@ def test_a_machine_that_is_plugged_in_joins_the_cloud(rulebook):
 
     assert NODE not in {machine["hostname"] for machine in maas_machines()}
     until("the event source has not looked at the region", seen.exists, 90)
-    done = run("ipmitool", "-I", "lanplus", "-H", "10.42.0.24", "-U", "root", "-P", "root", "power", "on")
+    done = run("ipmitool", "-I", "lanplus", "-H", "10.42.0.24", "-U", "root", "-P", BMC_PASSWORD, "power", "on")
     assert done.returncode == 0, done.stderr
 
     def up():

@@ -45,6 +45,7 @@ class Site:
         self.lab.start()
         lab = yaml.safe_load((ROOT / "inventories/lab/hosts.yml").read_text())["all"]["children"]
         variables = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/30-maas.yml").read_text())
+        variables |= yaml.safe_load((ROOT / "inventories/lab/group_vars/all/90-secrets.yml").read_text())
         variables.update(
             maas_url=self.lab.url, maas_api_key=self.lab.api_key, stratus_api_host="localhost", stratus_state_dir=str(self.place), lxd_bridge="br0",
             ansible_python_interpreter=sys.executable, maas_admin_password="unused", postgres_password="unused",

@@ -1,6 +1,7 @@
 """Names and texts that somebody else wrote: shown as they are, never executed, never a template, nothing for the terminal to obey.
 
-A region's descriptions and messages, a unit's status, a bundle's values; through ansible-playbook with the collection's own callback, read back in the lab.
+A region's descriptions, messages, machines and tags, a unit's status, a bundle's values; through ansible-playbook with the collection's own callback, read back
+in the lab. What a region or a controller would refuse is put into the lab's world past it: a name is what the other side says it is.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ def text(request, tmp_path):
     return TEXTS[request.param].replace("CANARY", str(tmp_path / "canary"))
 
 
-def play(folder: Path, tasks: list[dict], **variables) -> subprocess.CompletedProcess:
+def play(folder: Path, tasks: list[dict], hosts: str = "localhost", source: str = "localhost,", **variables) -> subprocess.CompletedProcess:
     """The tasks as a playbook. What is hostile comes from the lab alone, or from a file that a task reads."""
     book = folder / "book.yml"
-    book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}], sort_keys=False))
+    book.write_text(yaml.safe_dump([{"hosts": hosts, "gather_facts": False, "tasks": tasks}], sort_keys=False))
     settings = {
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv/collections"), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PYTHON_INTERPRETER": str(ROOT / ".venv/bin/python"), "ANSIBLE_CALLBACKS_ENABLED": "stratus.cloud.progress",
-        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_INVENTORY_UNPARSED_FAILED": "true",
     }  # fmt: skip
-    argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", "localhost,", "-c", "local", str(book), "-e", json.dumps(variables), "--diff"]
+    argv = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", source, "-c", "local", str(book), "-e", json.dumps(variables), "--diff"]
     done = subprocess.run(argv, cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
     printed = done.stdout + done.stderr
     assert not (folder / "canary").exists(), "it was executed"
@@ -56,6 +57,10 @@ def play(folder: Path, tasks: list[dict], **variables) -> subprocess.CompletedPr
 def kept(folder: Path, what: str) -> dict:
     """A task that writes a value down as it is; the value is read in the test."""
     return {"ansible.builtin.copy": {"content": "{{ " + what + " | to_json }}", "dest": str(folder / "kept.json"), "mode": "0600"}}
+
+
+# The label is one's own: ansible-core prints an item as it is.
+EACH = {"ansible.builtin.debug": {"msg": "{{ item }}"}, "loop": "{{ again }}", "loop_control": {"label": "one of them"}}
 
 
 def said(folder: Path):
@@ -123,3 +128,72 @@ def test_a_regions_texts(text, tmp_path):
         stored = lab.call(lambda: [row["description"] for row in lab.world.maas.state["tables"]["zones"].values() if row["name"] == "north"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert stored == [said(tmp_path)]
+
+
+def named(lab: MaasLab, text: str) -> str:
+    """A machine of a region that has the text for its name, its tag and its description; its system_id."""
+    (row,) = lab.declare("compute0")
+    lab.call(row.update, {"hostname": text, "tags": [text], "description": text})
+    return row["system_id"]
+
+
+def test_a_machines_name_and_tag(text, tmp_path):
+    with MaasLab(speed=0, dhcp=True) as lab:
+        settings = {"maas_url": lab.url, "maas_api_key": lab.api_key}
+        wait = {**settings, "machines": [named(lab, text)], "status": ["Deployed"], "wait_timeout": 1, "wait_interval": 0.2}
+        done = play(tmp_path, [
+            {"name": "Read it", "stratus.cloud.maas_machine_info": settings, "register": "found"},
+            {"name": "Show", "ansible.builtin.debug": {"var": "found"}},
+            {"name": "Wait", "stratus.cloud.maas_machine_wait": wait, "register": "waited", "ignore_errors": True},
+            {"name": "Show why", "ansible.builtin.debug": {"msg": "{{ waited.msg }}"}},
+            {"name": "Make a fact of it", "ansible.builtin.set_fact": {"again": "{{ [found.machines[0].hostname] + found.machines[0].tags }}"}},
+            {"name": "Go through them", **EACH},
+            {"name": "Keep it", **kept(tmp_path, "[again, waited is failed, waited.msg]")},
+        ])  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    again, failed, message = said(tmp_path)
+    assert again == [text, text] and failed
+    words = [word for word in re.split(r"[^ -~]+", text) if word.strip()]
+    assert all(word in message for word in words), "the name itself is there to be read"
+
+
+def test_the_inventory_of_a_region(text, tmp_path, monkeypatch):
+    source = tmp_path / "rack.maas.yml"
+    groups = "keyed_groups: [{key: maas_tags, prefix: has}, {key: maas_hostname, prefix: is}]\ngroups: {plain: maas_status == 'New'}\n"
+    source.write_text("plugin: stratus.cloud.maas\ncompose: {composed: maas_description}\nstrict: true\n" + groups)
+    with MaasLab(speed=0, dhcp=True) as lab:
+        named(lab, text)
+        monkeypatch.setenv("MAAS_URL", lab.url)
+        monkeypatch.setenv("MAAS_API_KEY", lab.api_key)
+        done = play(tmp_path, [
+            {"name": "Show", "ansible.builtin.debug": {"var": "hostvars[inventory_hostname]"}},
+            {"name": "Show groups", "ansible.builtin.debug": {"var": "groups"}},
+            {"name": "Make a fact of it", "ansible.builtin.set_fact": {"again": "{{ [maas_hostname, maas_description, composed] + maas_tags }}"}},
+            {"name": "Go through them", **EACH},
+            {"name": "Keep it", **kept(tmp_path, "again")},
+        ], hosts="plain", source=str(source))  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said(tmp_path) == [text] * 4
+
+
+def test_the_inventory_of_a_controller(text, tmp_path, monkeypatch):
+    source = tmp_path / "cloud.juju.yml"
+    source.write_text("plugin: stratus.cloud.juju\nmodel: openstack\ncompose: {composed: juju_message}\nkeyed_groups: [{key: juju_message, prefix: says}]\n")
+    with JujuLabThread(speed=0) as lab:
+        model = lab.call(lab.model, "openstack")
+        glance = {"charm": "glance", "channel": "2023.1/stable", "base": "ubuntu@22.04", "num_units": 1, "to": ["0"]}
+        lab.call(lab.deploy, model, yaml.safe_dump({"machines": {"0": {}}, "applications": {"glance": glance}}))
+        lab.call(lab.settle)
+        lab.call(model["units"]["glance/0"]["workload"].update, {"status": "blocked", "message": text})
+        lab.call(model["machines"]["0"].update, {"hostname": text})
+        for name in ("endpoint", "username", "password", "ca_cert"):
+            monkeypatch.setenv(f"JUJU_{name.upper()}", getattr(lab, name))
+        done = play(tmp_path, [
+            {"name": "Show", "ansible.builtin.debug": {"var": "hostvars"}},
+            {"name": "Show groups", "ansible.builtin.debug": {"var": "groups"}},
+            {"name": "Make a fact of it", "ansible.builtin.set_fact": {"again": "{{ [juju_message, composed, hostvars['machine-0'].juju_hostname] }}"}},
+            {"name": "Go through them", **EACH},
+            {"name": "Keep it", **kept(tmp_path, "again")},
+        ], hosts="glance", source=str(source))  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said(tmp_path) == [text] * 3

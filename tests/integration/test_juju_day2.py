@@ -151,8 +151,14 @@ def test_the_inventory_plugin(site, tmp_path):
     site.good("juju_application", name="keystone", charm="keystone", channel="2024.1/stable", num_units=2)
     site.settle()
     source = tmp_path / "cloud.juju.yml"
+    known = tmp_path / "ssh/known_hosts"
+    machines = site.status()["machines"]
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKhi3dBPbIVmMCm1F4a0ZWrQyKkTnIhqSCYDRY2vuc0X"
+    # The second machine's agent has not told its keys yet; a line that is none is left out.
+    site.lab.world.effects.host_keys = lambda hostname: [f"{key} root@it", "evil $(touch x) key"] if hostname == machines["0"]["hostname"] else []
     source.write_text(
-        "plugin: stratus.cloud.juju\nmodel: openstack\nssh_through: ubuntu@198.51.100.2\nkeyed_groups: [{key: juju_workload, prefix: workload}]\n"
+        f"plugin: stratus.cloud.juju\nmodel: openstack\nssh_through: ubuntu@198.51.100.2\nknown_hosts: {known}\n"
+        "keyed_groups: [{key: juju_workload, prefix: workload}]\n"
         "compose: {inventory_note: \"juju_application ~ '!'\"}\n"
     )
     account = {"JUJU_ENDPOINT": site.lab.endpoint, "JUJU_USERNAME": site.lab.username, "JUJU_PASSWORD": site.lab.password, "JUJU_CA_CERT": site.lab.ca_cert}
@@ -165,7 +171,10 @@ def test_the_inventory_plugin(site, tmp_path):
     assert sorted(found["keystone"]["hosts"]) == ["keystone-0", "keystone-1"]
     assert found["juju_leaders"]["hosts"] == ["keystone-0"] and sorted(found["juju_machines"]["hosts"]) == ["machine-0", "machine-1"]
     about = found["_meta"]["hostvars"]["keystone-0"]
-    assert about["ansible_host"] == site.status()["units"]["keystone/0"]["address"] and about["ansible_ssh_common_args"] == "-o ProxyJump=ubuntu@198.51.100.2"
+    assert about["ansible_host"] == site.status()["units"]["keystone/0"]["address"] and about["ansible_ssh_common_args"] == (
+        f"-o ProxyJump=ubuntu@198.51.100.2 -o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes"
+    )
+    assert known.read_text() == f"{machines['0']['address']} {key}\n" and known.stat().st_mode & 0o777 == 0o600
     assert about["juju_leader"] is True and about["inventory_note"] == "keystone!"
     assert site.lab.password not in done.stdout + done.stderr
 

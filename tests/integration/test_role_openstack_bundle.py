@@ -40,6 +40,9 @@ with open(os.path.join(folder, "answers.json")) as stream:
 if answers.get("@NAME@:" + str(module.params.get("action"))) == "fail":
     module.fail_json(msg="no such action")
 answer = answers.get("@NAME@:" + str(module.params.get("action")), answers.get("@NAME@", {}))
+wanted = module.params.get("machines")
+if "@NAME@" == "maas_machine_info" and wanted is not None:
+    answer = {**answer, "machines": [row for row in answer["machines"] if {row["hostname"], row["system_id"]} & set(wanted)]}
 module.exit_json(**{"changed": False, **answer})
 """
 STUBBED = (
@@ -242,6 +245,16 @@ def test_a_keystone_that_does_not_answer_leaves_the_password_alone(site):
     assert [call["module"] for call in asked] == ["juju_status_info"]
 
 
+def test_problems_of_the_site_are_collected_whatever_is_wrong(site):
+    show = [{"name": "Show", "ansible.builtin.copy": {"content": "{{ openstack_bundle_problems | to_json }}", "dest": str(site.folder / "found.json")}}]
+    done, _changed, _asked = site.play(
+        "precheck", then=show, openstack_bundle_file="bundles/minimal-jammy-2024.1.yaml", openstack_bundle_vm_disks={"10": [20, 512]}
+    )
+    assert done.returncode == 0, told(done)
+    found = json.loads((site.folder / "found.json").read_text())
+    assert [entry["problem"] for entry in found if entry["variable"] == "openstack_bundle_vm_disks"] == ["The bundle has no such machine"]
+
+
 def test_vault_is_opened_unit_by_unit_and_its_authority_is_kept(site):
     units = site.answers["juju_status_info"]["status"]["units"]
     units.update(
@@ -325,7 +338,11 @@ MACHINES = {"compute0": "metal0", "compute1": "metal1", "os-0": "vm0"}
 
 def known(status, missing=()):
     """What MAAS answers: the machines of the cloud, all of them in one status."""
-    rows = [{"hostname": name, "system_id": number, "status": status, "power_type": "lxd" if name == "os-0" else "ipmi"} for name, number in MACHINES.items()]
+    about = {"juju-model-uuid": "m1", "juju-controller-uuid": "c1"}
+    rows = [
+        {"hostname": name, "system_id": number, "status": status, "power_type": "lxd" if name == "os-0" else "ipmi", "owner_data": about}
+        for name, number in MACHINES.items()
+    ]
     return {"machines": rows, "missing": list(missing)}
 
 
@@ -343,8 +360,8 @@ def test_teardown_destroys_the_model_then_the_machines_then_the_files(built):
     (vms,) = [call for call in asked if call["module"] == "maas_vm"]
     assert vms["state"] == "absent" and vms["force"] is False and [vm["hostname"] for vm in vms["vms"]] == ["os-0"]
     assert "maas_machine_state" not in {call["module"] for call in asked}
-    looked = [call["machines"] for call in asked if call["module"] == "maas_machine_info"]
-    assert {"metal0", "metal1", "vm0", "compute0", "compute1", "os-0", "os-10"} <= set(looked[0])
+    looked = [call.get("machines") for call in asked if call["module"] == "maas_machine_info"]
+    assert looked[0] is None and set(looked[1]) == {"metal0", "metal1", "vm0"}
     assert left(built) == {"clouds.yaml"}
     assert yaml.safe_load((built.out / "clouds.yaml").read_text()) == {"clouds": {"other": {"auth": 1}}}
 
@@ -373,6 +390,31 @@ def test_a_machine_that_maas_has_lost_is_named(built):
     done, _changed, _asked = built.play("teardown")
     assert done.returncode != 0 and "MAAS knew compute1 before the model was destroyed" in told(done)
     assert left(built) == set(FILES)
+
+
+@pytest.mark.parametrize("juju", [True, False])
+def test_a_machine_of_somebody_else_is_not_touched_also_when_the_inventory_names_it(built, juju):
+    """compute1 was taken by hand; compute0 is what a destroyed model has left behind."""
+    built.answers["juju_status_info"] = {"failed": True, "msg": "the controller has no model openstack", "models": ["controllers-own"]}
+    region = known("Deployed")
+    region["machines"][1]["owner_data"] = {}
+    built.answers["maas_machine_info"] = region
+    connection = {} if juju else {"juju_connection": ...}
+    tell = {"name": "Tell", "ansible.builtin.debug": {"var": "openstack_bundle_losses"}}
+    done, _changed, _asked = built.play("losses", then=[tell], **connection)
+    assert done.returncode == 0, told(done)
+    assert "erased (quick)" in told(done) and "compute0" in told(done) and "compute1" not in told(done)
+    done, _changed, asked = built.play("teardown", openstack_bundle_teardown_without_juju=True, juju_controller_uuid="c1", **connection)
+    (release,) = [call for call in asked if call["module"] == "maas_machine_state"]
+    assert set(release["machines"]) == {"metal0", "vm0"}
+
+
+def test_a_machine_of_another_model_is_not_touched(built):
+    built.answers["juju_status_info"] = {"failed": True, "msg": "the controller has no model openstack", "models": ["m1"]}
+    built.answers["maas_machine_info"] = known("Deployed")
+    done, _changed, asked = built.play("teardown", juju_controller_uuid="c1")
+    assert [set(call["machines"]) for call in asked if call["module"] == "maas_machine_state"] == [{"vm0"}]
+    assert "compute0" not in told(done)
 
 
 @pytest.mark.parametrize("further", [False, True])

@@ -6,12 +6,15 @@ is tried on real hosts by the molecule scenario zun.
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -20,27 +23,36 @@ from ansible_collections.stratus.cloud.plugins.module_utils import account_hashe
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORDS = {name: f"{name}'s $ecret" for name in ("zun_password", "zun_kuryr_password", "zun_database_password", "zun_message_queue_password")}
 
-# Runs what the leader is asked to run, and notes it.
-ACTION = """
+# In the place of the connection to Juju's controller: runs what a leader is asked to run, notes it, and ends as Juju does: completed, whatever the code.
+CLIENT = """
 import os, subprocess
-from ansible.module_utils.basic import AnsibleModule, _load_params
-given = _load_params()
-module = AnsibleModule({key: {"type": "raw"} for key in given if not key.startswith("_ansible")}, supports_check_mode=True)
-if module.check_mode:
-    module.exit_json(changed=False)
-command = {**module.params["params"], **(module.params.get("secret_params") or {})}["command"]
-with open("@FOLDER@/commands", "a") as stream:
-    stream.write(command)
-done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env={**os.environ, "PATH": "@FOLDER@/bin:/usr/bin:/bin"})
-if done.returncode:
-    module.fail_json(msg=done.stderr)
-module.exit_json(changed=False, output={"stdout": done.stdout})
-"""
-STATUS = """
-from ansible.module_utils.basic import AnsibleModule, _load_params
-module = AnsibleModule({key: {"type": "raw"} for key in _load_params() if not key.startswith("_ansible")}, supports_check_mode=True)
-units = {f"rabbitmq-server/{n}": {"application": "rabbitmq-server", "address": f"10.42.0.{n}"} for n in (7, 6)}
-module.exit_json(changed=False, status={"units": units})
+JUJU_IMPORT_ERROR = None
+class Client:
+    def __init__(self, *given, **more):
+        self.done = {}
+    def __enter__(self):
+        return self
+    def __exit__(self, *unused):
+        pass
+    def call(self, facade, request, params=None, **options):
+        if request == "FullStatus":
+            leader = {"mysql-innodb-cluster/0": {"leader": True}}
+            units = {f"rabbitmq-server/{n}": {"leader": n == 7, "public-address": f"10.42.0.{n}"} for n in (7, 6)}
+            return {"applications": {"mysql-innodb-cluster": {"units": leader}, "rabbitmq-server": {"units": units}}}
+        if request == "ListOperations":
+            return {"results": []}
+        if request == "EnqueueOperation":
+            (asked,) = params["actions"]
+            assert asked["name"] == "juju-exec", asked
+            command = asked["parameters"]["command"]
+            with open("@FOLDER@/commands", "a") as stream:
+                stream.write(command)
+            ran = subprocess.run(["bash", "-s"], input=command, capture_output=True, text=True, env={**os.environ, "PATH": "@FOLDER@/bin:/usr/bin:/bin"})
+            told = {key: text for key, text in (("stdout", ran.stdout), ("stderr", ran.stderr)) if text}
+            self.done["action-1"] = {"status": "completed", "output": {"return-code": ran.returncode, **told}}
+            return {"actions": [{"action": {"tag": "action-1"}}]}
+        assert request == "Actions", request
+        return {"results": [self.done[params["entities"][0]["tag"]]]}
 """
 # MySQL as far as it is asked: a cluster whose primary is another member; only clusteruser may write there.
 MYSQL = """#!@PYTHON@
@@ -50,7 +62,7 @@ state = json.loads(place.read_text()) if place.exists() else {"databases": [], "
 options = dict(zip(sys.argv[1:], sys.argv[2:]))
 for statement in options["--execute"].split("; "):
     if "replication_group_members" in statement:
-        print("10.42.0.5")
+        print(state.get("primary", "10.42.0.5"))
         continue
     if (options.get("--host"), options.get("--user"), os.environ.get("MYSQL_PWD")) != ("10.42.0.5", "clusteruser", "c secret"):
         sys.exit("ERROR 1290 (HY000): the server is running with the --super-read-only option")
@@ -68,10 +80,13 @@ for statement in options["--execute"].split("; "):
         state["users"][found[2]] = found[3]
     elif found := re.fullmatch(r"GRANT ALL ON (\\w+)\\.\\* TO '(\\w+)'@'%'", statement):
         state["grants"].append([found[1], found[2]])
+    elif found := re.fullmatch(r"SELECT 1 FROM mysql.db WHERE user = '(\\w+)' AND host = '%' AND db = '(\\w+)'", statement):
+        print("1" if [found[2], found[1]] in state["grants"] else "")
     elif found := re.fullmatch(r"DROP DATABASE IF EXISTS (\\w+)", statement):
         state["databases"].remove(found[1])
     elif found := re.fullmatch(r"DROP USER IF EXISTS '(\\w+)'@'%'", statement):
         del state["users"][found[1]]
+        state["grants"] = [grant for grant in state["grants"] if grant[1] != found[1]]
     else:
         sys.exit("ERROR 1064 (42000): You have an error in your SQL syntax near " + statement)
 place.write_text(json.dumps(state))
@@ -85,17 +100,20 @@ if words[0] == "list_users":
     print("\\n".join(f"{name}\\t[]" for name in state["users"]))
 elif words[0] == "list_vhosts":
     print("\\n".join(state["vhosts"]))
+elif words[0] == "list_permissions" and words[1] in state["vhosts"]:
+    print("\\n".join(f"{one['user']}\\t.*\\t.*\\t.*" for one in state["permissions"] if one["vhost"] == words[1]))
 elif words[0] == "import_definitions":
     new = json.loads(pathlib.Path(words[1]).read_text())
     state["users"].update({user["name"]: user["password_hash"] for user in new["users"]})
     state["vhosts"] += [vhost["name"] for vhost in new["vhosts"] if vhost["name"] not in state["vhosts"]]
-    state["permissions"] += new["permissions"]
+    state["permissions"] = [one for one in state["permissions"] if one not in new["permissions"]] + new["permissions"]
 elif words[0] == "delete_user":
     del state["users"][words[1]]
 elif words[0] == "delete_vhost":
     state["vhosts"].remove(words[1])
+    state["permissions"] = [one for one in state["permissions"] if one["vhost"] != words[1]]
 else:
-    sys.exit(f"unknown command {words[0]}")
+    sys.exit(f"cannot do {words}")
 place.write_text(json.dumps(state))
 """
 
@@ -109,8 +127,7 @@ class Site:
         shutil.copy(ROOT / "galaxy.yml", collection)
         (folder / "bin").mkdir()
         for place, text in (
-            (collection / "plugins/modules/juju_action.py", ACTION),
-            (collection / "plugins/modules/juju_status_info.py", STATUS),
+            (collection / "plugins/module_utils/juju/client.py", CLIENT),
             (folder / "bin/mysql", MYSQL),
             (folder / "bin/rabbitmqctl", RABBIT),
             (folder / "bin/leader-get", "#!/bin/sh\n[ $1 = cluster-password ] && echo 'c secret'\n"),
@@ -119,8 +136,8 @@ class Site:
             place.chmod(0o755)
         (folder / "hosts").write_text("[zun_api]\napi ansible_connection=local\n[zun_compute]\ncn ansible_connection=local\n[controller]\napi\n")
 
-    def play(self, entry, *show, hosts="api", check=False, **variables):
-        """Run a part of the role; ({variable: value} of what is asked for, changed, everything that was printed)."""
+    def play(self, entry, *show, hosts="api", check=False, fails=False, **variables):
+        """Run a part of the role; ({variable: value} of what is asked for, changed, everything that was printed). ``fails``: the last alone, of a failure."""
         tasks = [
             {"name": "Role", "ansible.builtin.include_role": {"name": "stratus.cloud.zun", "tasks_from": entry, "public": True}},
             {"name": "Show", "ansible.builtin.copy": {"content": "{{ shown | to_json }}", "dest": str(self.folder / "shown")},
@@ -129,20 +146,31 @@ class Site:
         play = {"name": "Role", "hosts": hosts, "gather_facts": True, "gather_subset": ["!all", "network"], "tasks": tasks}
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         variables = {"ansible_python_interpreter": sys.executable, "ansible_become": False, "juju_connection": {
-            "endpoint": ["127.0.0.1:17070"], "username": "admin", "password": "p", "ca_cert": "c"}, **variables}  # fmt: skip
+            "endpoint": ["127.0.0.1:17070"], "username": "admin", "password": "juju's secret", "ca_cert": "c"}, **variables}  # fmt: skip
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.folder / "hosts"), "-e", json.dumps(variables), "-v"]
         (self.folder / "ansible.cfg").touch()
         environment = {
             **os.environ,
             "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "1",
+            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
             "ANSIBLE_COLLECTIONS_PATH": f"{self.folder}/collections:{ROOT}/.venv/collections",
         }
         argv += ["--check"] if check else []
         done = subprocess.run([*argv, str(self.folder / "play.yml")], capture_output=True, text=True, env=environment, timeout=180, stdin=subprocess.DEVNULL)
         told = done.stdout + done.stderr
-        assert done.returncode == 0, told
+        assert (done.returncode == 0) != fails, told
+        if fails:
+            return told
         return json.loads((self.folder / "shown").read_text()), int(done.stdout.rpartition("changed=")[2].split()[0]), told
+
+    def program(self, name, *lines):
+        place = self.folder / "bin" / name
+        place.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+        place.chmod(0o755)
+
+    def put(self, name, state):
+        (self.folder / f"{name}.json").write_text(json.dumps(state))
 
     def state(self, name):
         place = self.folder / f"{name}.json"
@@ -185,9 +213,36 @@ def test_accounts_on_the_leaders_of_the_charms(site):
     assert site.play("teardown_accounts_juju")[1] == 0
 
 
+def test_a_run_that_was_cut_short_is_made_good(site):
+    """Between the user and its rights."""
+    site.play("accounts_juju", **PASSWORDS)
+    whole = site.state("mysql"), site.state("rabbit")
+    site.put("mysql", {**whole[0], "grants": []})
+    site.put("rabbit", {**whole[1], "permissions": []})
+    assert site.play("accounts_juju", **PASSWORDS)[1] == 1
+    assert site.state("mysql") == whole[0] and site.state("rabbit")["permissions"] == whole[1]["permissions"]
+    assert site.play("accounts_juju", **PASSWORDS)[1] == 0
+
+
+def test_a_leader_that_fails_ends_the_run(site):
+    site.put("mysql", {"databases": [], "users": {}, "grants": [], "primary": ""})
+    told = site.play("accounts_juju", fails=True, **PASSWORDS)
+    assert "mysql-innodb-cluster/0 ended with code 1: the database's cluster has no primary" in told
+    site.put("mysql", {"databases": [], "users": {}, "grants": [], "primary": "10.42.0.4"})
+    told += site.play("accounts_juju", fails=True, **PASSWORDS)
+    assert "--super-read-only" in told
+    assert not [name for name, password in PASSWORDS.items() if password in told or account_hashes.mysql_native(password) in told]
+
+
 def test_check_mode_asks_no_leader(site):
-    assert site.play("accounts_juju", check=True, **PASSWORDS)[1] == 0
+    shown, changed, _told = site.play("accounts_juju", "zun_places", check=True, **PASSWORDS)
+    assert (changed, shown["zun_places"]["database"]) == (0, "unknown")
     assert site.state("mysql") is None and not (site.folder / "commands").exists()
+    # On a host that has Zun the database is where its configuration has it, so that nothing looks changed.
+    conf = site.folder / "zun.conf"
+    conf.write_text("[DEFAULT]\nhost = a\n\n[database]\nconnection = mysql+pymysql://zun:p%40%2F@10.42.0.9:3306/zun?charset=utf8\n")
+    shown, changed, told = site.play("accounts_juju", "zun_places", check=True, __zun_conf_file=str(conf), **PASSWORDS)
+    assert (changed, shown["zun_places"]["database"]) == (0, "10.42.0.9") and "p%40%2F" not in told
 
 
 def problems(site, **variables):
@@ -207,15 +262,9 @@ def test_precheck_finds_what_is_missing(site):
 
 
 def test_precheck_looks_at_the_docker_of_a_compute_host(site):
-    dockerd = site.folder / "bin/dockerd"
     for version, good in (("20.10.24+dfsg1", True), ("28.5.1", True), ("29.0.0", False), ("19.03.1", False)):
-        dockerd.write_text(f"#!/bin/sh\necho 'Docker version {version}, build 1'\n")
-        dockerd.chmod(0o755)
-        os.environ["PATH"], before = f"{site.folder}/bin:{os.environ['PATH']}", os.environ["PATH"]
-        try:
-            shown = site.play("precheck", "zun_problems", hosts="cn", zun_address="127.0.0.1", **PASSWORDS)[0]["zun_problems"]
-        finally:
-            os.environ["PATH"] = before
+        site.program("dockerd", f"echo 'Docker version {version}, build 1'")
+        shown = site.play("precheck", "zun_problems", hosts="cn", zun_address="127.0.0.1", **PASSWORDS)[0]["zun_problems"]
         assert ("zun_docker_package" not in [problem["variable"] for problem in shown]) == good, (version, shown)
 
 
@@ -225,3 +274,121 @@ def test_nothing_is_wrong_on_a_host_of_the_api(site):
     address = subprocess.run(["hostname", "-I"], capture_output=True, text=True).stdout.split()
     found = problems(site, zun_address=address[0] if address else "127.0.0.1", **PASSWORDS)
     assert set(found) <= ({"zun_release"} if version not in matrix["releases"]["2024.1"]["python"] else set()) | (set() if address else {"zun_address"})
+
+
+def test_precheck_finds_names_that_are_not_plain(site):
+    names = {"zun_database_name": "zun-db", "zun_message_queue_user": "zun'; rm", "zun_message_queue_vhost": "a-b_c", "zun_address": "127.0.0.1"}
+    (found,) = [row for row in problems(site, **names, **PASSWORDS).values() if "plain" in row["remedy"]]
+    assert (found["variable"], found["value"]) == ("zun_database_name, zun_message_queue_user", "zun-db, zun'; rm")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('{"log-level": "warn", "exec-root": "/var/run/docker"}', None),
+        ('{"hosts": [], "tls": true, "containerd": "c", "bridge": "none", "exec-root": "/run/d"}', "bridge, containerd, hosts, tls, exec-root"),
+        ('{"hosts": [}', "Expecting value: line 1 column 12 (char 11)"),
+        ('["hosts"]', ""),
+    ],
+)
+def test_precheck_reads_the_settings_of_docker(site, text, named):
+    place = site.folder / "daemon.json"
+    place.write_text(text)
+    (task,) = [task for task in yaml.safe_load((ROOT / "roles/zun/tasks/precheck_compute.yml").read_text()) if task.get("register") == "__zun_daemon_file"]
+    ran = subprocess.run(
+        [part.replace("/etc/docker/daemon.json", str(place)) for part in task["ansible.builtin.command"]["argv"]], capture_output=True, text=True
+    )
+    given = {"rc": ran.returncode, "stdout": ran.stdout.strip(), "stderr": ran.stderr.strip()}
+    shown = site.play("precheck", "zun_problems", hosts="cn", zun_address="127.0.0.1", __zun_daemon_file=given, **PASSWORDS)[0]["zun_problems"]
+    found = [row for row in shown if row["variable"] == "/etc/docker/daemon.json"]
+    assert [row["value"] for row in found] == ([] if named is None else [named])
+    if given["rc"] == 0 and named:
+        assert f"has {named} there" in found[0]["problem"] and found[0]["remedy"] == f"take {named} out of that file"
+
+
+def test_teardown_asks_whether_a_host_has_containers(site):
+    def look(**variables):
+        return site.play("teardown_look", hosts="cn", **variables)
+
+    look()
+    site.program("dockerd", "echo Docker version 20.10")
+    site.program("docker", "[ $1 = ps ]")
+    look()
+    site.program("docker", "echo 0123456789ab")
+    assert "1 container(s) of Zun are on cn. Have their owners delete them" in look(fails=True)
+    # A Docker that says nothing has not said that there are none.
+    site.program("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+    told = look(fails=True)
+    assert "cn does not tell which containers of Zun it has (Cannot connect to the Docker daemon). Start it (systemctl start docker), or set zun_teard" in told
+    look(zun_teardown_containers=True)
+
+
+class Cloud(http.server.BaseHTTPRequestHandler):
+    """Keystone and Zun, as far as they are asked; ``containers``: those that there are, and whether Zun may delete them."""
+
+    containers: ClassVar[dict] = {}
+    asked: ClassVar[list] = []
+
+    def log_message(self, *unused):
+        pass
+
+    def answer(self, status, body=None, **headers):
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode() if body is not None else b"")
+
+    def do_POST(self):
+        identity = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["auth"]["identity"]["password"]["user"]
+        if identity["password"] != PASSWORDS["zun_password"]:
+            return self.answer(401, {})
+        return self.answer(201, {"token": {}}, **{"X-Subject-Token": "the-token"})
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        if self.headers["X-Auth-Token"] != "the-token":
+            return self.answer(401, {})
+        return self.answer(200, {"containers": [{"uuid": uuid, "name": f"name of {uuid}"} for uuid in self.containers]})
+
+    def do_DELETE(self):
+        self.asked.append(f"{self.path} {self.headers['OpenStack-API-Version']}")
+        uuid = self.path.partition("?")[0].rpartition("/")[2]
+        good = self.containers[uuid]
+        if good:
+            del self.containers[uuid]
+        self.answer(204 if good else 409)
+
+
+@pytest.fixture
+def cloud(site):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cloud) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        (site.folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"stratus": {"auth": {"auth_url": f"{url}/v3"}}}}))
+        Cloud.asked.clear()
+        yield {
+            "zun_clouds_file": str(site.folder / "clouds.yaml"),
+            "zun_cloud": "stratus",
+            "zun_endpoint_url": f"{url}/v1",
+            "zun_timeout": 6,
+            "zun_client_host": "api",
+        }
+        server.shutdown()
+
+
+def test_zun_itself_removes_the_containers(site, cloud):
+    Cloud.containers = {"u1": True, "u2": True}
+    told = site.play("teardown_containers", hosts="cn:api", **cloud, **PASSWORDS)[2]
+    wanted = [f"/v1/containers/{uuid}?force=true&all_projects=true container 1.20" for uuid in ("u1", "u2")]
+    assert Cloud.asked == ["/v1/containers?all_projects=1", *wanted, "/v1/containers?all_projects=1"] and "Placement" not in told
+    assert "the-token" not in told and PASSWORDS["zun_password"] not in told
+
+
+def test_what_zun_does_not_remove_is_told_and_left_to_docker(site, cloud):
+    Cloud.containers = {"u1": True, "u2": False}
+    told = site.play("teardown_containers", hosts="cn:api", **cloud, **PASSWORDS)[2]
+    assert "Zun has not removed u2. Docker removes" in told
+    told = site.play("teardown_containers", hosts="cn:api", **cloud, **{**PASSWORDS, "zun_password": "another one"})[2]
+    assert "Zun does not tell which containers there are" in told
+    assert Cloud.containers == {"u2": False}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.site import on_controller, secrets, world
+from tests.support.site import KEYS, on_controller, private_keys, secrets, world
 
 # Runs on the controller. Files that anybody may read, outside of what the operating system brings, and what the journal kept.
 SEARCH = """
@@ -63,8 +63,9 @@ class Arguments(threading.Thread):
 
 
 def of_a_run() -> dict[str, str]:
-    """The secrets of a cloud that stands, by what they are: its inventory's, Vault's, MAAS's keys, Juju's passwords, the access."""
+    """The secrets of a cloud that stands, by what they are: its inventory's, Vault's, MAAS's keys, Juju's passwords, the access, private keys."""
     found = {f"a secret of the inventory, of Vault or of the access ({number})": secret for number, secret in enumerate(secrets())}
+    found |= private_keys()
     for token in world()["maas"]["tokens"]:
         found[f"the API key of {token['username']}"] = token["secret"]
     accounts = yaml.safe_load(on_controller("import glob\nfor path in glob.glob('/root/.local/share/juju/accounts.yaml'): print(open(path).read())"))
@@ -90,7 +91,7 @@ def in_files(known: dict[str, str], top: Path, meant: Iterable[str]) -> list[str
     found = []
     for path in (path for path in top.rglob("*") if path.is_file() and not path.is_symlink()):
         there = [what for what, secret in known.items() if secret.encode() in path.read_bytes()]
-        if path.name not in meant:
+        if path.name not in meant and path not in KEYS.values():
             found += [f"{what} is in {path}" for what in there]
         elif there and path.stat().st_mode & 0o077:
             found.append(f"{path} may be read by others")

@@ -21,6 +21,10 @@ from tests.support.processes import kill
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 OUT = ROOT / ".lab" / "out"
+SECRETS = ROOT / "inventories/lab/group_vars/all/90-secrets.yml"
+BMC_PASSWORD = yaml.safe_load(SECRETS.read_text())["secret_bmc_password"]
+KEYS = {"the key of LXD's client": OUT / "lxd/maas.key", "the site's ssh key": OUT / "ssh/id_ed25519"}
+"""Files of private keys that a run makes, for their owner alone."""
 BARE = ROOT / ".lab" / "state" / "bare-controller.json"
 """What the controller was like before anything was built on it; goes with the lab."""
 TIMES: dict[str, float] = {}
@@ -119,20 +123,30 @@ def maas_machines() -> list[dict]:
 
 def bmc_power(number: int) -> str:
     """Whether compute``number`` has power, as ipmitool learns it from its BMC: on or off."""
-    done = run("ipmitool", "-I", "lanplus", "-H", f"10.42.0.{20 + number}", "-U", "root", "-P", "root", "power", "status")
+    done = run("ipmitool", "-I", "lanplus", "-H", f"10.42.0.{20 + number}", "-U", "root", "-P", BMC_PASSWORD, "power", "status")
     assert done.returncode == 0, explain(done)
     return done.stdout.strip().removeprefix("Chassis Power is ")
 
 
 def secrets() -> list[str]:
     """The secret values of the lab's inventory and of what the run made; none may be seen in any output."""
-    found = []
-    for path in (ROOT / "inventories/lab").rglob("*secret*.yml"):
-        found += [str(v) for v in yaml.safe_load(path.read_text()).values() if isinstance(v, str)]
-    for path in OUT.rglob("*"):
-        if path.is_file() and "vault" in path.name:
-            found += re.findall(r"hvs?\.[A-Za-z0-9]{8,}|\b[0-9a-f]{64}\b|\b[A-Za-z0-9+/]{43}=", path.read_text())
+    found = [value for value in yaml.safe_load(SECRETS.read_text()).values() if isinstance(value, str)]
+    opened = OUT / "vault-keys.json"
+    if opened.exists():
+        vault = json.loads(opened.read_text())
+        found += [*vault["keys"], *vault["keys_base64"], vault["root_token"]]
     clouds = OUT / "clouds.yaml"
     if clouds.exists():
         found += [cloud["auth"]["password"] for cloud in yaml.safe_load(clouds.read_text())["clouds"].values()]
-    return [value for value in found if len(value) >= 8]
+    assert all(len(value) >= 8 for value in found), "a secret is too short to be told from other text"
+    return found
+
+
+def private_keys() -> dict[str, str]:
+    """One line of each private key that the run made, by what it is: one in which the secret is. OpenSSH writes what is public first."""
+    found = {}
+    for what, path in KEYS.items():
+        if path.exists():
+            head, *body = path.read_text().splitlines()
+            found[what] = body[3 if "OPENSSH" in head else 1]
+    return found

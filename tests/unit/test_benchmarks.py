@@ -183,7 +183,7 @@ def test_a_rack_of_a_hundred_has_as_many_addresses_and_an_inventory():
     assert len({m["bmc"]["address"] for m in rack["machines"]}) == len({m["nics"][0]["mac"] for m in rack["machines"]}) == 100
     hosts = site.inventory_of(rack, 3)["all"]["children"]["compute"]["hosts"]
     assert list(hosts) == ["compute0", "compute1", "compute2"]
-    assert hosts["compute2"]["bmc"] == {"type": "ipmi", "address": "10.42.0.22", "user": "root", "password": "root"}
+    assert hosts["compute2"]["bmc"] == {"type": "ipmi", "address": "10.42.0.22", "user": "root", "password": rack["machines"][0]["bmc"]["password"]}
 
 
 def test_tasks_are_counted_by_the_recap():

@@ -118,6 +118,14 @@ def test_machines_need_a_mac_address_and_a_whole_bmc(site):
     assert problems["compute0.bmc.password"]["value"] == "(not set)"
 
 
+def test_there_is_an_image_for_every_base(site):
+    site.bases = ["ubuntu@22.04/stable", "ubuntu@24.04", "", None, "ubuntu@20.04"]
+    assert "ubuntu@24.04" in found(site)["maas_images"]["problem"]
+    assert "release: noble" in found(site)["maas_images"]["remedy"]
+    site.variables["maas_images"].append({"os": "ubuntu", "release": "24.04", "arches": ["amd64"]})
+    assert site_problems(site) == []
+
+
 def test_versions(site):
     site.variables |= {"maas_channel": "3.7/stable"}
     assert "needs PostgreSQL 16" in found(site)["postgres_version"]["problem"]
@@ -169,6 +177,8 @@ def test_the_controller_holds_the_virtual_machines(site):
     site.controller["kvm"] = False
     assert set(found(site)) == {"controller's memory_mb", "controller's /dev/kvm"}
     assert found(site, skip=["vms"]) == {}
+    site.vms[0] |= {"cores": "four", "disks": ["20.5", "20G"]}
+    assert {"os-0's cores", "os-0's disks"} < set(found(site))
     site.variables["lxd_memory_over_commit_ratio"] = "much"
     assert "controller's memory_mb" in found(site)
     site.vms = []

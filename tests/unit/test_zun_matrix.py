@@ -39,3 +39,10 @@ def test_the_others_say_why_not(release):
 
 def test_every_shipped_set_is_in_the_matrix():
     assert {path.name for path in (ROOT / "roles/zun/files").iterdir()} == {row["constraints"] for row in TESTED.values()}
+
+
+@pytest.mark.parametrize("release", TESTED)
+def test_the_docs_say_the_same(release):
+    (row,) = [line for line in (ROOT / "docs/zun.md").read_text().splitlines() if line.startswith(f"| `{release}`")]
+    told = [cell.strip() for cell in row.split("|")[2:4]]
+    assert told == [TESTED[release]["zun"], ", ".join(TESTED[release]["python"])]

@@ -140,7 +140,7 @@ class Actions:
                 output = results.run(self.juju.units.view(found, unit), row["name"], row["parameters"])
                 row.update(status="completed", output={**output, "return-code": 0})
             except results.Failed as error:
-                row.update(status="failed", message=str(error), output={"return-code": 0})
+                row.update(status="failed", message=str(error), output={**error.output, "return-code": 0})
         row["completed"] = self.engine.now()
         self.engine.log("juju.action", unit=row["unit"], action=row["name"], status=row["status"])
         self.juju.changed(found)

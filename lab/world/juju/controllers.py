@@ -191,6 +191,7 @@ class Controllers:
         ]
         model = self.juju.models.create(controller, "controller", "admin", controller["cloud"], controller["wanted"]["credential"], {})
         controller["model"] = model["uuid"]
+        self.juju.machines.mark(controller["machine"], controller, model)
         self.juju.machines.adopt(model, controller["machine"], address)
         controller.update(state="done", phase="done", finished=self.engine.now())
         self.engine.log("juju.bootstrapped", controller=name)

@@ -48,6 +48,14 @@ class Machines:
             found["storage"] = f"root:{-(-wanted['root-disk'] // 1024)}"
         return self.maas.allocate(owner, system_id=system_id, constraints=found)
 
+    def mark(self, system_id: str, controller: dict, model: dict) -> None:
+        """Write on a machine of MAAS whose it is, as Juju does (its tags as MAAS' owner data); MAAS forgets it at the release."""
+        about = {"juju-controller-uuid": controller["uuid"], "juju-model-uuid": model["uuid"]}
+        if model["name"] == "controller":
+            about["juju-is-controller"] = "true"
+        if machine := self.maas.machine(system_id):
+            machine.setdefault("owner_data", {}).update(about)
+
     def give_back(self, system_id: str) -> None:
         """Release the machine, whatever state it is in; a refusal is only logged, as Juju does."""
         try:
@@ -198,6 +206,7 @@ class Machines:
             row["system_id"] = machine_row["system_id"]
             row["hostname"] = machine_row["hostname"]
             self.maas.deploy(row["system_id"], owner, series=charms.NAMES[row["base"]])
+            self.mark(row["system_id"], self.juju.controllers.all[found["controller"]], found)
         except ApiError as error:
             self._provision_failed(found, row, str(error.body))
             return

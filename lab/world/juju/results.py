@@ -14,7 +14,11 @@ Function = Callable[[Any, dict[str, Any]], dict[str, Any]]
 
 
 class Failed(Exception):
-    """The action failed; the text is its message."""
+    """The action failed; the text is its message, ``output`` what it had set by then."""
+
+    def __init__(self, message: str, output: dict | None = None):
+        super().__init__(message)
+        self.output = output or {}
 
 
 def duration(charm: str, name: str) -> str:
@@ -240,16 +244,21 @@ def mysql_status(view: Any, parameters: dict) -> dict:
     return {"cluster-status": json.dumps({"clusterName": "jujuCluster", "defaultReplicaSet": replica_set})}
 
 
+def _refused(text: str) -> Failed:
+    """As the charm tells of it (charm-mysql-innodb-cluster, src/actions/actions.py): mysqlsh's own words are in the results, not in the message."""
+    return Failed("Reboot cluster from complete outage failed.", {"output": text, "traceback": "Traceback (most recent call last): ..."})
+
+
 def mysql_reboot(view: Any, parameters: dict) -> dict:
     """After an outage only the unit with the newest data may start the cluster; the refusal names it."""
     outage = view.app["state"].get("outage")
     if not outage:
-        raise Failed("Dba.rebootClusterFromCompleteOutage: The Cluster is ONLINE")
+        raise _refused("Dba.rebootClusterFromCompleteOutage: The Cluster is ONLINE")
     newest = outage if isinstance(outage, str) else view.app["leader"]
     if view.unit["name"] != newest:
         machine = view.model["machines"].get(view.model["units"][newest]["machine"]) or {}
         address = machine.get("address")
-        raise Failed(
+        raise _refused(
             "Dba.rebootClusterFromCompleteOutage: The active session instance isn't the most updated in comparison with the ONLINE "
             f"instances of the Cluster's metadata. Please use the most up to date instance: '{address}:3306'."
         )

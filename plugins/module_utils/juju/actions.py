@@ -109,8 +109,12 @@ def run(client, unit, action, params=None, timeout=600, interval=5, clock=time.m
         "waited": round(found["waited"], 1),
         "unit": unit,
     }
-    if found["status"] != "completed":
-        raise ActionFailed(f"action {action} on {unit} {found['status']}: {message or output.get('stderr') or 'no message'}", **answer)
+    ended = found["status"]
+    # Juju calls a command completed whatever came of it; its code alone tells.
+    if ended == "completed" and action == "juju-exec" and str(output.get("return-code", 0)) != "0":
+        ended = f"ended with code {output['return-code']}"
+    if ended != "completed":
+        raise ActionFailed(f"action {action} on {unit} {ended}: {message or output.get('stderr') or 'no message'}", **_plain(answer))
     return answer
 
 

@@ -292,7 +292,7 @@ class Client:
         if self.model not in self._uuids:
             summary = self.find_model(self.model)
             if summary is None:
-                raise JujuFault(f"the controller has no model {self.model}")
+                raise JujuFault(f"the controller has no model {self.model}", models=[about["uuid"] for about in self.models()])
             self._uuids[self.model] = summary["uuid"]
         return self._uuids[self.model]
 

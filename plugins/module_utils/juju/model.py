@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 
@@ -51,6 +52,24 @@ def annotations(client, tags):
         return {}
     answer = client.call("Annotations", "Get", {"entities": [{"tag": tag} for tag in tags]}, repeat=True)
     return {item.get("entity"): item.get("annotations") or {} for item in answer.get("results") or []}
+
+
+def host_keys(client, machines):
+    """{machine: [public ssh host keys]}, as their agents told the controller (juju/juju, apiserver/facades/client/sshclient). None for one that has not yet."""
+
+    def ask(names):
+        answer = client.call("SSHClient", "PublicKeys", {"entities": [{"tag": tag("machine", name)} for name in names]}, repeat=True)
+        return {name: item.get("public-keys") or [] for name, item in zip(names, answer.get("results") or [], strict=True)}
+
+    try:
+        return ask(list(machines)) if machines else {}
+    except Refused:
+        # One that has no keys spoils the answer about all.
+        found = {}
+        for name in machines:
+            with contextlib.suppress(Refused):
+                found |= ask([name])
+        return found
 
 
 def application(client, name):

@@ -158,6 +158,7 @@ def summary(machine):
         "domain": (machine.get("domain") or {}).get("name"),
         "tags": sorted(machine.get("tag_names") or []),
         "owner": machine.get("owner"),
+        "owner_data": dict(machine.get("owner_data") or {}),
         "locked": machine.get("locked"),
         "testing_status": machine.get("testing_status"),
         "osystem": machine.get("osystem"),

@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.effects import Effects
 from lab.engine import Clock, Engine
 from lab.errors import ApiError
+from lab.paths import CHECKOUT
 from lab.world import World
 from lab.world.maas import states
 from lab.world.maas.base import Fields
@@ -77,7 +79,7 @@ class Site:
             self.engine.run_due()
             seconds -= step
 
-    def declare(self, name: str, password: str = "root", **more: Any) -> dict[str, Any]:
+    def declare(self, name: str, password: str | None = None, **more: Any) -> dict[str, Any]:
         spec = self.world.rack.machines[name]
         return self.maas.machines.create(
             Fields(
@@ -86,7 +88,9 @@ class Site:
                     "architecture": "amd64",
                     "mac_addresses": [nic["mac"] for nic in spec["nics"]],
                     "power_type": "ipmi",
-                    "power_parameters": json.dumps({"power_address": spec["bmc"]["address"], "power_user": "root", "power_pass": password}),
+                    "power_parameters": json.dumps(
+                        {"power_address": spec["bmc"]["address"], "power_user": spec["bmc"]["user"], "power_pass": password or spec["bmc"]["password"]}
+                    ),
                     "commission": "false",
                     **more,
                 }
@@ -272,6 +276,12 @@ def test_a_wrong_bmc_login_is_an_error_and_changes_nothing_but_the_event(site: S
     assert error.value.status == 500 and "Incorrect password" in str(error.value)
     assert machine["status"] == states.NEW and site.maas.bmc_state("compute0") == "off"
     assert any("Unable to power control the node" in reason for reason in site.reasons(machine))
+
+
+def test_the_labs_inventory_has_its_racks_password_and_it_can_be_searched_for() -> None:
+    secrets = yaml.safe_load((CHECKOUT / "inventories/lab/group_vars/all/90-secrets.yml").read_text())
+    assert {machine["bmc"]["password"] for machine in load("thesis")["machines"]} == {secrets["secret_bmc_password"]}
+    assert 8 <= len(secrets["secret_bmc_password"]) <= 16, "IPMI 1.5 keeps 16 characters"
 
 
 def test_an_aborted_run_s_steps_are_forgotten(site: Site) -> None:

@@ -88,6 +88,13 @@ def test_of_several_units_the_leader_is_in_the_catalog_and_all_listen(cloud):
     assert set(plan.proxies) == {("10.42.0.130", 9292), ("10.42.0.131", 9292)}
 
 
+def test_the_dashboard_has_a_certificate_and_no_endpoint(cloud):
+    cloud.unit("openstack-dashboard/0", "openstack-dashboard", address="10.42.0.150")
+    plan = cloud.face.plan()
+    assert {key: row[0] for key, row in plan.proxies.items()} == {("10.42.0.150", 443): None}
+    assert plan.endpoints == {}
+
+
 async def test_a_virtual_address_is_held_once_and_is_what_the_catalog_names(cloud):
     for number in range(2):
         cloud.unit(f"glance/{number}", "glance", address=f"10.42.0.13{number}", virtual="10.42.0.200")

@@ -131,6 +131,19 @@ def test_it_warns_of_nothing(site):
     assert "WARNING" not in done.stderr + done.stdout and "DEPRECATION" not in done.stderr + done.stdout
 
 
+def test_the_callback_may_come_from_elsewhere_than_the_playbook(tmp_path):
+    """As in an execution environment: the callback is the installed collection's, the playbook the project's."""
+    for name in ("stratus", "others"):
+        (tmp_path / name / "playbooks").mkdir(parents=True)
+        (tmp_path / name / "galaxy.yml").write_text(f"namespace: {name}\nname: cloud\nversion: 1.0.0\n")
+        play = {"name": "Look", "hosts": "localhost", "gather_facts": False, "tags": ["machines"], "tasks": HELLO}
+        (tmp_path / name / "playbooks/machines.yml").write_text(yaml.safe_dump([play]))
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "STRATUS_RUNS_DIR": str(tmp_path / "runs" / name)}
+        argv = [PLAYBOOK, "-i", "localhost,", "-c", "local", str(tmp_path / name / "playbooks/machines.yml")]
+        assert subprocess.run(argv, capture_output=True, cwd=ROOT, env=environment, timeout=60).returncode == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["stratus"]
+
+
 def test_playbooks_of_others_are_left_alone(tmp_path):
     play = {"name": "Other", "hosts": "localhost", "gather_facts": False, "tags": ["machines"], "tasks": HELLO}
     (tmp_path / "cloud.yml").write_text(yaml.safe_dump([play]))

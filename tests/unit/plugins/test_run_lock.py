@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
 
 from tests.support.processes import kill
 
 ROOT = Path(__file__).resolve().parents[3]
-ME = {"user": "a", "control": "here", "boot": "b1", "namespace": "pid:[1]", "pid": 10, "started": 100, "what": "site.yml", "since": "now"}
+ME = {"user": "a", "control": "here", "machine": "m1", "boot": "b1", "namespace": "pid:[1]", "pid": 10, "started": 100, "what": "site.yml", "since": "now"}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,10 @@ ME = {"user": "a", "control": "here", "boot": "b1", "namespace": "pid:[1]", "pid
         ({"pid": 12}, "stale"),
         ({"boot": "b0"}, "stale"),
         ({"control": "there"}, "elsewhere"),
+        # Two control nodes that are both called ubuntu; and one of which nobody knows.
+        ({"machine": "m2", "boot": "b0"}, "elsewhere"),
+        ({"machine": "", "boot": "b0"}, "elsewhere"),
+        ({"machine": None}, "elsewhere"),
         # Another container: its numbers of processes say nothing here.
         ({"namespace": "pid:[2]", "pid": 12}, "elsewhere"),
         ({"user": "b", "what": "teardown.yml"}, "mine"),
@@ -35,6 +40,28 @@ ME = {"user": "a", "control": "here", "boot": "b1", "namespace": "pid:[1]", "pid
 )
 def test_verdict(change, expected):
     assert run_lock.verdict({**ME, **change}, ME, started={10: 100, 11: 100}.get) == expected
+
+
+def test_containers_without_a_machine_id_know_each_other_by_name():
+    me = {**ME, "machine": ""}
+    assert run_lock.verdict(me, me) == "mine"
+    assert run_lock.verdict({**me, "boot": "b0"}, me) == "stale"
+    assert run_lock.verdict({**me, "machine": None, "pid": 11, "started": 1}, me, started={10: 100}.get) == "stale"
+    assert run_lock.verdict(ME, me) == "elsewhere"
+
+
+def test_the_machine_id_is_told_by_its_hash_alone(tmp_path):
+    file = tmp_path / "machine-id"
+    assert run_lock.machine_of(str(file)) == ""
+    for text in ("", "uninitialized\n"):
+        file.write_text(text)
+        assert run_lock.machine_of(str(file)) == ""
+    known = set()
+    for text in ("0" * 32, "1" * 32):
+        file.write_text(f"{text}\n")
+        known.add(run_lock.machine_of(str(file)))
+        assert text not in known
+    assert {len(one) for one in known} == {32} and len(known) == 2
 
 
 def test_started_of_knows_this_process_and_no_other():
@@ -69,12 +96,32 @@ def test_check_mode_leaves_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_lock_is_given_back_by_its_owner_alone(tmp_path):
+    path, other = str(tmp_path / "lock"), {**ME, "pid": 11}
+    assert run_lock.give_back(path, ME) is None
+    assert not list(tmp_path.iterdir()), "nothing was there, nothing is made"
+    run_lock.take(path, ME)
+    assert run_lock.give_back(path, other) == ME
+    assert run_lock.give_back(path, ME, write=False) == ME
+    assert run_lock.read(path) == ME
+    assert run_lock.give_back(path, ME) is None
+    assert run_lock.read(path) is None
+    assert run_lock.take(path, other) == other
+
+
+def test_every_playbook_that_takes_the_lock_gives_it_back():
+    for path in (ROOT / "playbooks").glob("*.yml"):
+        imported = [play.get("ansible.builtin.import_playbook") for play in yaml.safe_load(path.read_text())]
+        for lock, unlock in (("lock.yml", "unlock.yml"), ("stratus.cloud.lock", "stratus.cloud.unlock")):
+            assert (lock in imported[:1]) == (unlock in imported[-1:]) == (unlock in imported), path.name
+
+
 def test_a_broken_lock_is_somebody_elses(tmp_path):
     (tmp_path / "lock").write_text("{")
     assert run_lock.verdict(run_lock.take(str(tmp_path / "lock"), ME), ME) == "elsewhere"
 
 
-def start(tmp_path: Path, *arguments: str, seconds: int = 0) -> subprocess.Popen:
+def start(tmp_path: Path, *arguments: str, seconds: int = 0, gives_back: bool = False) -> subprocess.Popen:
     playbook, lock = tmp_path / "site.yml", str(tmp_path / "lock")
     playbook.write_text(
         json.dumps(
@@ -86,6 +133,7 @@ def start(tmp_path: Path, *arguments: str, seconds: int = 0) -> subprocess.Popen
                         {"name": "Lock", "stratus.cloud.run_lock": {"path": lock, "force": "{{ force | default(false) }}"}},
                         {"name": "Lock again", "stratus.cloud.run_lock": {"path": lock}},
                         {"name": "Work", "ansible.builtin.wait_for": {"timeout": seconds}, "when": bool(seconds)},
+                        {"name": "Unlock", "stratus.cloud.run_lock": {"path": lock, "state": "absent"}, "when": gives_back},
                     ],
                 }
             ]
@@ -124,6 +172,11 @@ def test_the_second_run_names_the_first_and_a_killed_one_is_taken_over(tmp_path)
     (tmp_path / "lock").write_text(json.dumps({**held, "control": "elsewhere.example"}))
     refused = start(tmp_path)
     assert "stratus_lock_force" in refused.communicate(timeout=120)[0]
-    forced = start(tmp_path, "-e", "force=true")
+    forced = start(tmp_path, "-e", "force=true", gives_back=True)
     said = forced.communicate(timeout=120)[0]
     assert forced.returncode == 0, said
+    assert "changed=0" in said
+    assert not (tmp_path / "lock").exists(), "a run that is over left its lock"
+    looked = start(tmp_path, "--check", gives_back=True)
+    said = looked.communicate(timeout=120)[0]
+    assert looked.returncode == 0 and "changed=0" in said, said

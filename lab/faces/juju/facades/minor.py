@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.faces.juju.facades.base import Facade, each
+from lab.faces.juju.facades.base import Facade, each, untag
 from lab.world.juju.errors import JujuError, unsupported
 
 
@@ -39,6 +39,23 @@ class KeyManager(Facade):
             return {}
 
         return each(params.get("ssh-keys"), one)
+
+
+class SSHClient(Facade):
+    name = "SSHClient"
+    versions = (4,)
+
+    def PublicKeys(self, params: dict) -> dict:
+        """The host keys of a machine that is a real host; a simulated one has no sshd whose keys could be told."""
+
+        def one(entity: dict) -> dict:
+            machine = self.juju.machines.get(self.model, untag("machine", entity.get("tag")))
+            keys = self.world.effects.host_keys(machine["hostname"] or "")
+            if not keys:
+                raise JujuError("keys not found", "not found")
+            return {"public-keys": keys}
+
+        return each(params.get("entities"), one)
 
 
 class Spaces(Facade):
@@ -139,4 +156,4 @@ class HighAvailability(Facade):
         raise unsupported("the lab's controllers stand alone")
 
 
-MINOR = (KeyManager, Spaces, Subnets, Block, Storage, ApplicationOffers, Secrets, HighAvailability)
+MINOR = (KeyManager, SSHClient, Spaces, Subnets, Block, Storage, ApplicationOffers, Secrets, HighAvailability)

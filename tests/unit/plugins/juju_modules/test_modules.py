@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import stat
 from pathlib import Path
@@ -9,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from ansible_collections.stratus.cloud.plugins.module_utils.juju import actions, bootstrap, charms, cli, client, clouds, lifecycle
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import actions, arguments, bootstrap, charms, cli, client, clouds, lifecycle
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 
 from tests.support.processes import imports
+from tests.support.run_module import run_module
 
 SECRET = "consumer:token:secret"
 
@@ -279,6 +281,21 @@ def test_an_action_whose_answer_is_lost_is_run_once(when):
 def test_every_end_is_an_end(status):
     with pytest.raises(actions.ActionFailed, match=f"generate-root-ca on vault/0 {status}: no space"):
         actions.work(module(**ACTION), Actions({"generate-root-ca": {"status": status, "message": "no space"}}))
+
+
+def test_a_command_ends_as_its_code_says(monkeypatch, tmp_path):
+    """Juju calls it completed in any case, and leaves an empty output out."""
+    good, bad = ({"status": "completed", "output": {"return-code": code, "stderr": f"no access: {SECRET}\n"}} for code in (0, 1))
+    command = {**ACTION, "action": "juju-exec", "secret_params": {"command": SECRET}}
+    assert actions.work(module(**command), Actions({"juju-exec": good}))["changed"]
+    # Any other action may call a result so.
+    assert actions.work(module(**ACTION), Actions({"generate-root-ca": bad}))["changed"]
+    with pytest.raises(actions.ActionFailed, match="juju-exec on vault/0 ended with code 1: no access"):
+        actions.work(module(**command), Actions({"juju-exec": bad}))
+
+    monkeypatch.setattr(arguments, "client", lambda _module: contextlib.nullcontext(Actions({"juju-exec": bad})))
+    told = run_module("juju_action", {**command, "endpoint": "127.0.0.1:1", "username": "admin", "password": "p", "model": "openstack"}, tmp_path)
+    assert told.failed and "ended with code 1: no access" in told["msg"] and SECRET not in told.text
 
 
 def test_an_action_that_does_not_end():
