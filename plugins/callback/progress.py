@@ -181,6 +181,9 @@ class CallbackModule(CallbackBase):
         file = Path(path.rsplit(":", 1)[0]).resolve()
         # The callback may come from an installed collection, and the playbook from a checkout.
         own = file.parent.name == "playbooks" and (_about(file.parents[1]).get("namespace"), _about(file.parents[1]).get("name")) == ("stratus", "cloud")
+        if own and file.stem == "unlock":
+            # It ends what came before it.
+            return self.log.plays[-1]["phase"] if self.log.plays else None
         found = phases.phase_of(self.log.table, play.tags, path) if own or self.get_option("table") else None
         return found or (file.stem if own and file.stem not in UNRECORDED else None)
 

@@ -144,6 +144,21 @@ def test_the_callback_may_come_from_elsewhere_than_the_playbook(tmp_path):
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["stratus"]
 
 
+def test_giving_the_lock_back_is_no_phase_of_its_own(tmp_path):
+    looks = tmp_path / "stratus/playbooks"
+    looks.mkdir(parents=True)
+    (tmp_path / "stratus/galaxy.yml").write_text("namespace: stratus\nname: cloud\nversion: 1.0.0\n")
+    play = {"name": "Look", "hosts": "localhost", "gather_facts": False, "tasks": HELLO}
+    for name in ("access", "unlock"):
+        (looks / f"{name}.yml").write_text(yaml.safe_dump([play]))
+    (looks / "whole.yml").write_text(yaml.safe_dump([{"ansible.builtin.import_playbook": f"{name}.yml"} for name in ("access", "unlock")]))
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "STRATUS_RUNS_DIR": str(tmp_path / "out/runs")}
+    argv = [PLAYBOOK, "-i", "localhost,", "-c", "local", str(looks / "whole.yml")]
+    assert subprocess.run(argv, capture_output=True, cwd=ROOT, env=environment, timeout=60).returncode == 0
+    (run,) = records(tmp_path)
+    assert [(phase["name"], len(phase["plays"])) for phase in run["phases"]] == [("access", 2)]
+
+
 def test_playbooks_of_others_are_left_alone(tmp_path):
     play = {"name": "Other", "hosts": "localhost", "gather_facts": False, "tags": ["machines"], "tasks": HELLO}
     (tmp_path / "cloud.yml").write_text(yaml.safe_dump([play]))
