@@ -10,7 +10,7 @@ version_added: 0.1.0
 author: The stratus.cloud developers (@stratus-cloud)
 description:
   - Says at the beginning of each phase of the collection's playbooks which of how many it is, how long the run has taken, and how long the phase and the
-    rest are expected to take, by the last run that built something, else by a reference table.
+    rest are expected to take, by the last run that built something, else by the profile, else by a reference table.
   - On a terminal its last line shows the same all the time, with the states of the machines and applications that are waited for.
   - Prints at the end how long each phase took, beside the times of a reference, by default Table 1 of the thesis that the collection grew out of.
   - Writes a record of the run as JSON (0600) into the directory C(runs) below the directory that the inventory variable C(stratus_state_dir) names.
@@ -189,10 +189,19 @@ class CallbackModule(CallbackBase):
 
     def _begin(self):
         settings, _none = self._settings()
-        expected, self.source = record.expected(self._runs(settings), self.playbook, self.log.table, self._scale(settings))
+        expected, self.source = record.expected(self._runs(settings), self.playbook, self.log.table, self._scale(settings), self._profile(settings))
         self.status = progress.Status(self.order, expected)
         if progress.wanted({}):
             progress.begin(self.status, self._display)
+
+    @staticmethod
+    def _profile(settings):
+        """(name, phases) of the profile that the inventory was made of, if it is one of the collection's and says how long they take."""
+        name = str(settings.get("stratus_profile") or "")
+        try:
+            return name, dict(yaml.safe_load((ROOT / "profiles" / f"{os.path.basename(name)}.yml").read_text(encoding="utf-8"))["phases"])
+        except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
+            return name, {}
 
     def _announce(self):
         if not progress.wanted({}) or len(self.order) < 2:

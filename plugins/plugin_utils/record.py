@@ -256,10 +256,15 @@ def built(run):
     return run.get("result") == "ok" and bool(run.get("changed")) and not run.get("check")
 
 
-def expected(directory, playbook, table, scale=None):
-    """({phase: seconds}, where that is from): the last run of this playbook that built something, else the reference table."""
+def expected(directory, playbook, table, scale=None, profile=None):
+    """({phase: seconds}, where that is from): the last run of this playbook that built something, else the profile, else the reference table.
+
+    profile: (its name, {phase: seconds} that it says).
+    """
     _path, run = find(directory, lambda run: built(run) and run.get("playbook") == playbook) if directory else (None, None)
     if run:
         return {phase["name"]: phase["seconds"] for phase in run["phases"]}, "last time"
     steps = {phase["name"]: sum(table["steps"][step] for step in phase.get("steps") or []) for phase in table["phases"]}
-    return {name: seconds / (scale or 1) for name, seconds in steps.items()}, table["source"]
+    name, own = profile or (None, {})
+    source = f"the profile {name}" if own else table["source"]
+    return {phase: seconds / (scale or 1) for phase, seconds in {**steps, **own}.items()}, source

@@ -122,6 +122,8 @@ def test_records_are_private_named_by_time_and_the_oldest_go(tmp_path):
 
 def test_the_last_build_is_what_the_next_one_expects(tmp_path):
     assert record.expected(tmp_path / "none", "site.yml", TABLE, 60) == ({"one": 1.0}, "a table")
+    assert record.expected(tmp_path / "none", "site.yml", TABLE, 60, ("thin", {})) == ({"one": 1.0}, "a table")
+    assert record.expected(tmp_path / "none", "site.yml", TABLE, 2, ("thin", {"two": 30})) == ({"one": 30.0, "two": 15.0}, "the profile thin")
     record.save(tmp_path, run(started="2026-05-01T10:00:00+00:00"))
     record.save(tmp_path, run(started="2026-05-01T11:00:00+00:00", changed=0))
     record.save(tmp_path, run(started="2026-05-01T12:00:00+00:00", result="failed"))
