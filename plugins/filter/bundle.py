@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault
 
@@ -25,7 +26,8 @@ def _found(source):
 
 def bundle_load(source, overlays=None):
     try:
-        return bundles.load(_found(source), [_found(overlay) for overlay in overlays or []])
+        # What a file says is no template; ansible-core before 2.19 would take it for one.
+        return wrap_var(bundles.load(_found(source), [_found(overlay) for overlay in overlays or []]))
     except BundleFault as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -86,12 +86,9 @@ def main():
     )
     if not module.params["owner"]:
         module.fail_json(msg="owner is missing: run_lock works through its action plugin, which fills it in")
-    path, me, write = module.params["path"], module.params["owner"], not module.check_mode
+    path, me, write, over = module.params["path"], module.params["owner"], not module.check_mode, module.params["state"] == "absent"
     try:
-        if module.params["state"] == "absent":
-            holder = run_lock.give_back(path, me, write)
-        else:
-            holder = run_lock.take(path, me, module.params["instead_of"], write)
+        holder = run_lock.give_back(path, me, write) if over else run_lock.take(path, me, module.params["instead_of"], write)
     except OSError as error:
         module.fail_json(msg=f"The lock {path} cannot be written: {error.strerror}. Set path to a place where this user may write.")
     module.exit_json(changed=False, holder=holder)
