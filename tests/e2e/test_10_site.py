@@ -90,7 +90,7 @@ def test_ssh_to_a_machine_knows_its_keys_from_juju(tmp_path):
         f"ssh_private_key_file: {OUT}/ssh/id_ed25519\ngroups: {{metal: \"juju_hostname == 'compute0'\"}}\n"
     )
     account = {
-        "JUJU_ENDPOINT": ",".join(about["endpoint"]),
+        "JUJU_ENDPOINT": about["endpoint"],
         "JUJU_USERNAME": about["username"],
         "JUJU_PASSWORD": about["password"],
         "JUJU_CA_CERT": about["ca_cert"],
