@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -15,19 +14,11 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
+from ansible_collections.stratus.cloud.plugins.plugin_utils.containers import plain
 
 MINE = re.compile(r"^(stratus|postgres|maas|lxd|juju|openstack|vault|zun|secret)_\w+$")
 MATRIX = Path(__file__).resolve().parents[2] / "bundles" / "versions.yml"
 HOST_VARIABLES = ("mac_addresses", "bmc")
-
-
-def plain(value):
-    """Containers that Ansible may hand over lazily, as plain ones; what cannot be evaluated raises."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
-    return value
 
 
 class ActionModule(ActionBase):

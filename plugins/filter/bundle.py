@@ -11,6 +11,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault
+from ansible_collections.stratus.cloud.plugins.plugin_utils.containers import plain
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -27,7 +28,7 @@ def _found(source):
 def bundle_load(source, overlays=None):
     try:
         # What a file says is no template; ansible-core before 2.19 would take it for one.
-        return wrap_var(bundles.load(_found(source), [_found(overlay) for overlay in overlays or []]))
+        return wrap_var(plain(bundles.load(_found(source), [_found(overlay) for overlay in overlays or []])))
     except BundleFault as error:
         raise AnsibleFilterError(str(error)) from error
 
