@@ -208,7 +208,7 @@ def test_check_mode_says_that_access_would_be_written_and_writes_nothing(site, k
 
 def test_behind_an_hacluster_the_virtual_address_is_handed_over(site, keystone):
     site.answers["juju_status_info"]["status"]["units"]["keystone/0"]["address"] = "127.98.0.9"
-    overlay = {"applications": {"keystone": {"options": {"vip": f"{ADDRESS} 10.0.0.1"}}}}
+    overlay = {"machines": {"100": {"constraints": "tags=compute"}}, "applications": {"keystone": {"options": {"vip": f"{ADDRESS} 10.0.0.1"}}}}
     # As init.yml writes it into an inventory.
     done, _changed, _asked = site.play("access", "report", openstack_bundle_overlays=["{{ openstack_site_overlay }}"], openstack_site_overlay=overlay)
     assert done.returncode == 0, told(done)
