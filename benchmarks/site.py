@@ -261,8 +261,9 @@ def main() -> int:
     result = summary(parts["sequence"], parts["site"], parts["rerun"])
     OUT.write_text(json.dumps(result, indent=1) + "\n")
     print("\n".join(["", *table(result, parts["site"], parts["site"]["speed"], parts["rerun"])]))
-    print("\n".join(["", *missed(result), f"written to {OUT.relative_to(ROOT)}"]))
-    return 1 if missed(result) else 0
+    short = missed(result)
+    print("\n".join(["", *short, f"written to {OUT.relative_to(ROOT)}"]))
+    return 1 if short else 0
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
         )
         site = preflight.Site(
             controller=options["controller"],
-            vms=[plain(vm) for vm in options["vms"]],
+            vms=plain(options["vms"]),
             bases=plain(options["bases"]),
             matrix=self._matrix(options["matrix"]),
         )

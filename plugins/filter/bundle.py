@@ -22,20 +22,24 @@ def _found(source):
         source = os.path.expanduser(source)
         if not os.path.exists(source) and os.path.exists(os.path.join(ROOT, source)):
             return os.path.join(ROOT, source)
-    return source
+    return plain(source)
+
+
+def _load(source, overlays):
+    return bundles.load(_found(source), [_found(overlay) for overlay in overlays or []])
 
 
 def bundle_load(source, overlays=None):
     try:
         # What a file says is no template; ansible-core before 2.19 would take it for one.
-        return wrap_var(plain(bundles.load(_found(source), [_found(overlay) for overlay in overlays or []])))
+        return wrap_var(_load(source, overlays))
     except BundleFault as error:
         raise AnsibleFilterError(str(error)) from error
 
 
 def bundle_problems(source, overlays=None):
     try:
-        return bundles.problems(bundles.load(_found(source), [_found(overlay) for overlay in overlays or []]))
+        return bundles.problems(_load(source, overlays))
     except BundleFault as error:
         return error.problems
 

@@ -113,11 +113,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import cli, client, model, status
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
-
-
-def name_of(text):
-    """A host's name or address that neither ssh nor a terminal nor a template takes for more than that."""
-    return re.sub(r"^-|[^\w.:-]", "_", text)
+from ansible_collections.stratus.cloud.plugins.plugin_utils.names import name_of
 
 
 def entries(found, of, kinds, prefix=""):
@@ -128,7 +124,7 @@ def entries(found, of, kinds, prefix=""):
         address = unit["address"] or machine.get("address") or ""
         groups = ["juju_units", unit["application"], *(["juju_leaders"] if unit["leader"] else [])]
         variables = {
-            "ansible_host": name_of(address),
+            "ansible_host": name_of(address, colons=True),
             "juju_model": of,
             "juju_unit": name,
             "juju_application": unit["application"],
@@ -143,7 +139,7 @@ def entries(found, of, kinds, prefix=""):
     for name, machine in found["machines"].items() if "machines" in kinds else ():
         tenants = sorted({unit["application"] for unit in found["units"].values() if unit["machine"] == name})
         variables = {
-            "ansible_host": name_of(machine["address"]),
+            "ansible_host": name_of(machine["address"], colons=True),
             "juju_model": of,
             "juju_machine": name,
             "juju_system_id": machine["instance_id"],
@@ -165,7 +161,7 @@ def known_hosts(machines, keys):
             kind, _space, body = key.strip().partition(" ")
             body = body.split(" ")[0]
             if machine["address"] and re.fullmatch(r"[a-z0-9@.-]+", kind) and re.fullmatch(r"[A-Za-z0-9+/]+=*", body):
-                lines.append(f"{name_of(machine['address'])} {kind} {body}\n")
+                lines.append(f"{name_of(machine['address'], colons=True)} {kind} {body}\n")
     return "".join(lines)
 
 

@@ -100,7 +100,6 @@ cache_plugin: ansible.builtin.jsonfile
 """
 
 import ipaddress
-import re
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
@@ -109,6 +108,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import C
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import MaasError
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import summary
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, status_name
+from ansible_collections.stratus.cloud.plugins.plugin_utils.names import name_of
 
 GROUPS = {"pool": "pool", "zone": "zone", "tag": "tags", "status": "status"}
 
@@ -134,11 +134,6 @@ def best_address(addresses, networks):
             if address.version == wanted.version and address in wanted:
                 return str(address)
     return str(found[0]) if found else None
-
-
-def name_of(text):
-    """A host's name that neither ssh nor a terminal nor a template takes for more than that."""
-    return re.sub(r"^-|[^\w.-]", "_", text)
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):

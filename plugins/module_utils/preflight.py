@@ -444,8 +444,9 @@ def vms(site: Site) -> Iterator[dict]:
     if site.get("lxd_storage_driver", "dir") == "dir":
         rows.append(("disk_size_gb", 1, f"a virtual machine asks for a disk of {asked['disk_size_gb']} GB", "use a larger disk for /var"))
     for key, times, what, remedy in rows:
-        if facts.get(key) and asked[key] > int(int(facts[key]) * times):
-            promise = f", and MAAS lets it promise {int(int(facts[key]) * times)}" if key == "cores" else ""
+        may = int(int(facts.get(key) or 0) * times)
+        if may and asked[key] > may:
+            promise = f", and MAAS lets it promise {may}" if key == "cores" else ""
             yield problem(check, f"controller's {key}", facts[key], what + promise, f"{remedy}, or ask for less with an overlay")
 
 

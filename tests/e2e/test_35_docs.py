@@ -19,7 +19,6 @@ LOOKS = re.compile(
     r"|ansible-playbook .*(playbooks/|stratus\.cloud\.)(verify|report|certs|recover)(\.yml)?( -e report_run=build)?$"
     r"|openstack --os-cloud stratus-lab \w+ service list$"
 )
-CLOUDS = {"OS_CLIENT_CONFIG_FILE": str(ROOT / ".lab/out/clouds.yaml")}
 COMMANDS = sorted({command for page, command in ALL if LOOKS.match(command)})
 
 
@@ -28,19 +27,25 @@ def test_there_are_commands_to_type():
     assert {"teardown", "verify", "report", "certs", "recover", "rebalance", "live_migration", "zun"} <= set(re.findall(r"[\w-]+", " ".join(COMMANDS)))
 
 
+def typed(line):
+    """As the reader has it: .venv activated, the lab's access file named."""
+    known = {"ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections", "OS_CLIENT_CONFIG_FILE": str(ROOT / ".lab/out/clouds.yaml")}
+    return run("bash", "-c", f". {BIN}/activate && {line}", env=known)
+
+
 def test_the_tenants_way_out():
     """The commands of docs/first-cloud.md, for the lab's cloud; what they make is taken away again."""
-    typed = [command for page, command in ALL if page.name == "first-cloud.md" and command.startswith("openstack")]
-    assert len(typed) == 2
+    commands = [command for page, command in ALL if page.name == "first-cloud.md" and command.startswith("openstack")]
+    assert len(commands) == 2
     try:
-        for command in typed:
-            done = run("bash", "-c", f". {BIN}/activate && {command.replace('--os-cloud stratus ', '--os-cloud stratus-lab ')}", env=CLOUDS)
+        for command in commands:
+            done = typed(command.replace("--os-cloud stratus ", "--os-cloud stratus-lab "))
             assert done.returncode == 0, explain(done)
         [subnet] = openstack("subnet", "list", "--network", "outside", "--long")
         assert (subnet["Subnet"], subnet["Allocation Pools"]) == ("10.42.0.0/16", [{"start": "10.42.128.0", "end": "10.42.128.255"}])
         assert openstack("network", "show", "outside")["router:external"]
     finally:
-        run("bash", "-c", f". {BIN}/activate && openstack --os-cloud stratus-lab network delete outside", env=CLOUDS)
+        typed("openstack --os-cloud stratus-lab network delete outside")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -48,6 +53,6 @@ def test_command(command):
     """From the checkout, with .venv activated, as the README has it; the reader's inventory is the lab's."""
     before = essence(world())
     line = re.sub(r"\bINVENTORY\b|\binventories/mine\b", "inventories/lab", command)
-    done = run("bash", "-c", f". {BIN}/activate && {line}", env={"ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections", **CLOUDS})
+    done = typed(line)
     assert done.returncode == 0, explain(done)
     assert essence(world()) == before

@@ -157,6 +157,17 @@ def test_a_machines_name_and_tag(text, tmp_path):
     assert all(word in message for word in words), "the name itself is there to be read"
 
 
+def seen(folder: Path, shown: str, again: str) -> list[dict]:
+    """Tasks that show what an inventory made, go through some of it, and keep that."""
+    return [
+        {"name": "Show", "ansible.builtin.debug": {"var": shown}},
+        {"name": "Show groups", "ansible.builtin.debug": {"var": "groups"}},
+        {"name": "Make a fact of it", "ansible.builtin.set_fact": {"again": "{{ " + again + " }}"}},
+        {"name": "Go through them", **EACH},
+        {"name": "Keep it", **kept(folder, "again")},
+    ]
+
+
 def test_the_inventory_of_a_region(text, tmp_path, monkeypatch):
     source = tmp_path / "rack.maas.yml"
     groups = "keyed_groups: [{key: maas_tags, prefix: has}, {key: maas_hostname, prefix: is}]\ngroups: {plain: maas_status == 'New'}\n"
@@ -165,13 +176,8 @@ def test_the_inventory_of_a_region(text, tmp_path, monkeypatch):
         named(lab, text)
         monkeypatch.setenv("MAAS_URL", lab.url)
         monkeypatch.setenv("MAAS_API_KEY", lab.api_key)
-        done = play(tmp_path, [
-            {"name": "Show", "ansible.builtin.debug": {"var": "hostvars[inventory_hostname]"}},
-            {"name": "Show groups", "ansible.builtin.debug": {"var": "groups"}},
-            {"name": "Make a fact of it", "ansible.builtin.set_fact": {"again": "{{ [maas_hostname, maas_description, composed] + maas_tags }}"}},
-            {"name": "Go through them", **EACH},
-            {"name": "Keep it", **kept(tmp_path, "again")},
-        ], hosts="plain", source=str(source))  # fmt: skip
+        tasks = seen(tmp_path, "hostvars[inventory_hostname]", "[maas_hostname, maas_description, composed] + maas_tags")
+        done = play(tmp_path, tasks, hosts="plain", source=str(source))
     assert done.returncode == 0, done.stdout + done.stderr
     assert said(tmp_path) == [text] * 4
 
@@ -188,12 +194,7 @@ def test_the_inventory_of_a_controller(text, tmp_path, monkeypatch):
         lab.call(model["machines"]["0"].update, {"hostname": text})
         for name in ("endpoint", "username", "password", "ca_cert"):
             monkeypatch.setenv(f"JUJU_{name.upper()}", getattr(lab, name))
-        done = play(tmp_path, [
-            {"name": "Show", "ansible.builtin.debug": {"var": "hostvars"}},
-            {"name": "Show groups", "ansible.builtin.debug": {"var": "groups"}},
-            {"name": "Make a fact of it", "ansible.builtin.set_fact": {"again": "{{ [juju_message, composed, hostvars['machine-0'].juju_hostname] }}"}},
-            {"name": "Go through them", **EACH},
-            {"name": "Keep it", **kept(tmp_path, "again")},
-        ], hosts="glance", source=str(source))  # fmt: skip
+        tasks = seen(tmp_path, "hostvars", "[juju_message, composed, hostvars['machine-0'].juju_hostname]")
+        done = play(tmp_path, tasks, hosts="glance", source=str(source))
     assert done.returncode == 0, done.stdout + done.stderr
     assert said(tmp_path) == [text] * 3

@@ -122,7 +122,7 @@ class Units:
 
     def _virtual(self, model: dict, app: dict) -> str | None:
         """The address that an application with an hacluster shows in place of its units'; of several (one a network) the first."""
-        vips = str(charms.settings(app["charm"], app["config"]).get("vip") or "").split() if app else []
+        vips = str((app.get("config") or {}).get("vip") or "").split()
         related = any(mine["name"] == "ha" for _relation, mine, _other in self.juju.relations.by_application(model).get(app["name"], [])) if vips else False
         return vips[0] if related else None
 

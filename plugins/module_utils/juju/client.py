@@ -269,11 +269,11 @@ class Client:
         identity = self.identity
         return identity if identity.startswith("user-") else f"user-{identity}"
 
-    def find_model(self, name):
-        """The summary of a model by name, owner/name or uuid, or None."""
+    def find_model(self, name, among=None):
+        """The summary of a model by name, owner/name or uuid, or None; ``among``: summaries that are known already."""
         owner, sign, bare = str(name).rpartition("/")
         matches = []
-        for summary in self.models():
+        for summary in self.models() if among is None else among:
             if summary.get("uuid") == name:
                 return summary
             if summary.get("name") == bare and (not sign or summary.get("owner-tag", "").removeprefix("user-").split("@")[0] == owner):
@@ -290,9 +290,10 @@ class Client:
         if UUID.fullmatch(self.model):
             return self.model
         if self.model not in self._uuids:
-            summary = self.find_model(self.model)
+            there = self.models()
+            summary = self.find_model(self.model, there)
             if summary is None:
-                raise JujuFault(f"the controller has no model {self.model}", models=[about["uuid"] for about in self.models()])
+                raise JujuFault(f"the controller has no model {self.model}", models=[about["uuid"] for about in there])
             self._uuids[self.model] = summary["uuid"]
         return self._uuids[self.model]
 

@@ -48,4 +48,4 @@ def test_no_name_and_no_address_is_more_than_that():
 
 @pytest.mark.parametrize("text", ["10.42.0.100", "fd00::1", "juju-1-lxd-0.maas", ""])
 def test_an_address_stays_as_it_is(text):
-    assert name_of(text) == text
+    assert name_of(text, colons=True) == text

@@ -136,9 +136,7 @@ def test_more_hypervisors_than_the_bundle_has():
     assert bundle["applications"]["ceph-osd"]["num_units"] == 5
     assert bundle["applications"]["ceph-mon"]["options"]["expected-osd-count"] == 5
     copies = {name: (about.get("options") or {}).get("ceph-osd-replication-count") for name, about in bundle["applications"].items()}
-    assert {name: number for name, number in copies.items() if number} == dict.fromkeys(("ceph-radosgw", "cinder-ceph"), 3) | dict.fromkeys(
-        (name for name in ("glance", "nova-compute") if copies[name]), 3
-    )
+    assert {name: number for name, number in copies.items() if number} == dict.fromkeys(("ceph-radosgw", "cinder-ceph", "glance", "nova-compute"), 3)
     vips = [bundle["applications"][name]["options"]["vip"] for name in ("keystone", "placement")]
     assert len(set(vips)) == 2 and all(vip.startswith("10.7.0.6") for vip in vips)
 
