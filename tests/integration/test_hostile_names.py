@@ -71,13 +71,19 @@ def connection(lab) -> dict:
     return {"endpoint": lab.endpoint, "username": lab.username, "password": lab.password, "ca_cert": lab.ca_cert, "model": "openstack"}
 
 
+def blocked(lab, text: str) -> dict:
+    """A model with one unit, whose message is the text."""
+    model = lab.call(lab.model, "openstack")
+    glance = {"charm": "glance", "channel": "2023.1/stable", "base": "ubuntu@22.04", "num_units": 1, "to": ["0"]}
+    lab.call(lab.deploy, model, yaml.safe_dump({"machines": {"0": {}}, "applications": {"glance": glance}}))
+    lab.call(lab.settle)
+    lab.call(model["units"]["glance/0"]["workload"].update, {"status": "blocked", "message": text})
+    return model
+
+
 def test_a_units_message(text, tmp_path):
     with JujuLabThread(speed=0) as lab:
-        model = lab.call(lab.model, "openstack")
-        glance = {"charm": "glance", "channel": "2023.1/stable", "base": "ubuntu@22.04", "num_units": 1, "to": ["0"]}
-        lab.call(lab.deploy, model, yaml.safe_dump({"machines": {"0": {}}, "applications": {"glance": glance}}))
-        lab.call(lab.settle)
-        lab.call(model["units"]["glance/0"]["workload"].update, {"status": "blocked", "message": text})
+        blocked(lab, text)
         wait = {**connection(lab), "wait_timeout": 1, "wait_interval": 0.2}
         done = play(tmp_path, [
             {"name": "Wait", "stratus.cloud.juju_wait": wait, "register": "waited", "ignore_errors": True},
@@ -186,11 +192,7 @@ def test_the_inventory_of_a_controller(text, tmp_path, monkeypatch):
     source = tmp_path / "cloud.juju.yml"
     source.write_text("plugin: stratus.cloud.juju\nmodel: openstack\ncompose: {composed: juju_message}\nkeyed_groups: [{key: juju_message, prefix: says}]\n")
     with JujuLabThread(speed=0) as lab:
-        model = lab.call(lab.model, "openstack")
-        glance = {"charm": "glance", "channel": "2023.1/stable", "base": "ubuntu@22.04", "num_units": 1, "to": ["0"]}
-        lab.call(lab.deploy, model, yaml.safe_dump({"machines": {"0": {}}, "applications": {"glance": glance}}))
-        lab.call(lab.settle)
-        lab.call(model["units"]["glance/0"]["workload"].update, {"status": "blocked", "message": text})
+        model = blocked(lab, text)
         lab.call(model["machines"]["0"].update, {"hostname": text})
         for name in ("endpoint", "username", "password", "ca_cert"):
             monkeypatch.setenv(f"JUJU_{name.upper()}", getattr(lab, name))
