@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lab.paths import Paths
+from lab.paths import Paths, held
 
 # command -> the Debian package that brings it
 NEEDED = {
@@ -207,12 +207,13 @@ def up_hosts(paths: Paths) -> None:
     try:
         other = network.owner()
         if other and other != str(paths.lab):
-            if Path(other).exists():
+            theirs = Paths(Path(other))
+            if at_work(theirs):
                 raise Stop(
                     f"The lab of {Path(other).parent} is up on this machine, which has room for one with hosts: take it down there, or use LAB_HOSTS=0 here."
                 )
-            say(f"taking over what the lab in {other}, which is gone, left behind")
-            sweep(network)
+            say(f"taking over what the lab in {other}, which runs no more, left behind")
+            sweep(network, theirs)
         problem = network.conflict()
         if problem:
             raise Stop(problem)
@@ -259,13 +260,20 @@ def prepare_openstack(paths: Paths) -> None:
     bring_up(paths, say)
 
 
-def sweep(network: Any) -> None:
+def at_work(paths: Paths) -> bool:
+    """Whether a lab with hosts runs, or is on its way up or down; not so when its `up` was killed, or its directory is gone."""
+    from lab.hosts import cgroup
+
+    return held(paths.lab / ".lock") or bool(daemon_pid(paths) or cgroup.Group(cgroup.LAB).pids())
+
+
+def sweep(network: Any, paths: Paths) -> None:
     """Whatever a lab with hosts leaves on the machine: its processes and its networks."""
     from lab.hosts import cgroup
 
     network.end_sessions()
     cgroup.Group(cgroup.LAB).kill()
-    network.down(Paths().forward)
+    network.down(paths.forward)
 
 
 # -- down -------------------------------------------------------------------------------------------------------------------
@@ -285,7 +293,7 @@ def take_down(paths: Paths) -> int:
     if owned:
         from lab.hosts import network, tree
 
-        sweep(network)
+        sweep(network, paths)
         if paths.hosts.exists():
             for place in paths.hosts.iterdir():
                 tree.remove(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -34,3 +35,15 @@ class Paths:
             directory.mkdir(parents=True, exist_ok=True)
         self.ssh.chmod(0o700)
         return self
+
+
+def held(lock: Path) -> bool:
+    """Whether a process has the lock of this file now; not so when there is no file."""
+    try:
+        with lock.open("r+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

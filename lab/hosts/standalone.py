@@ -24,7 +24,7 @@ from lab.hosts import cgroup, controller, network, tree
 from lab.hosts.network import MOLECULE
 from lab.hosts.nspawn import Host, HostError, Nic
 from lab.hosts.openstack.effects import cloud_of
-from lab.paths import CHECKOUT, Paths
+from lab.paths import CHECKOUT, Paths, held
 
 GROUP = f"{cgroup.LAB}-molecule"
 ROOT = Paths().lab / "molecule"
@@ -117,7 +117,7 @@ def up(scenario: str) -> None:
     with locked(LOCK):
         other = network.owner(MOLECULE)
         if other and other != str(ROOT):
-            if Path(other).exists():
+            if held(Path(other).parent / LOCK.name) or cgroup.Group(GROUP).pids():
                 raise Stop(f"molecule hosts of {Path(other).parent.parent} are up on this machine: `make molecule-down` there first.")
             sweep()
         if problem := network.conflict(plan=MOLECULE):

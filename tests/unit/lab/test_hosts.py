@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lab import __main__ as command
 from lab.hosts import bmc, bmc_door, bmc_power, compute, network, nspawn, tree
 from lab.paths import Paths
 
@@ -220,6 +222,17 @@ def test_a_place_too_deep_for_a_socket_is_said(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/mountinfo").exists(), reason="needs Linux")
+@pytest.mark.parametrize("sign", ["its lock", "its daemon's lock", "a process", None])
+def test_a_lab_whose_up_was_killed_is_not_at_work(sign, tmp_path, monkeypatch):
+    paths = Paths(tmp_path).make()
+    monkeypatch.setattr(command, "daemon_pid", lambda _paths: 7 if sign == "its daemon's lock" else None)
+    monkeypatch.setattr("lab.hosts.cgroup.Group.pids", lambda _group: [8] if sign == "a process" else [])
+    with (paths.lab / ".lock").open("w") as handle:
+        if sign == "its lock":
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        assert command.at_work(paths) is (sign is not None)
+
+
 def test_without_root_hosts_are_refused_in_a_sentence(tmp_path):
     code = "import os, sys; os.geteuid = lambda: 1000; sys.argv = ['lab', 'up']; from lab.__main__ import main; sys.exit(main())"
     environment = {"PATH": "/usr/bin:/bin", "LAB_DIR": str(tmp_path / "lab")}
