@@ -98,8 +98,8 @@ docs: venv ## the documentation, built strictly, into build/docs/html
 	STRATUS_CHECKOUT='$(CURDIR)' sphinx-build --fail-on-warning --keep-going -q -b html build/docs/source build/docs/html
 	@echo "build/docs/html/index.html"
 
-live: venv ## the module tests on your own region or cloud: make live MAAS_URL=... MAAS_API_KEY=... and/or OS_CLOUD=...
-	MAAS_URL='$(MAAS_URL)' MAAS_API_KEY='$(MAAS_API_KEY)' OS_CLOUD='$(OS_CLOUD)' pytest tests/live -v -rs -s
+live: venv ## the module tests on your own region or cloud: with MAAS_URL and MAAS_API_KEY exported, or OS_CLOUD
+	pytest tests/live -v -rs -s
 
 bench: venv ## what waiting costs a region, and what a module call costs (build/bench/)
 	python benchmarks/maas.py

@@ -186,12 +186,13 @@ def up(paths: Paths) -> int:
 
 @contextlib.contextmanager
 def alone(paths: Paths) -> Iterator[None]:
-    """One `up` or `down` at a time."""
+    """One `up` or `down` at a time; molecule's hosts take the lock while they build the same trees."""
     with (paths.lab / ".lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Stop("Another `python -m lab up` or `down` of this lab is at work.") from None
+            say("waiting for another `up` or `down` of this checkout")
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 

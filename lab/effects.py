@@ -49,10 +49,13 @@ class Effects:
     def lxd_probe(self, url: str, certificate: str, key: str, password: str | None = None) -> dict[str, Any] | None:
         """Ask the LXD server at ``url`` who it is, with a client certificate (PEM).
 
-        None when it cannot be reached; else ``{"auth": "trusted"|"untrusted", "api_version", "server_version", "api_extensions", "projects": [...]}``.
-        Here: a server that trusts everyone.
+        None when it cannot be reached; else ``{"auth": "trusted"|"untrusted", "api_version", "server_version", "api_extensions": [...]}``, and of one that
+        trusts us ``projects`` and ``storage_pools``. Here: a server that trusts everyone.
         """
-        return {"auth": "trusted", "api_version": "1.0", "server_version": "5.0.2", "api_extensions": ["projects", "resources"], "projects": ["default"]}
+        return {
+            "auth": "trusted", "api_version": "1.0", "server_version": "5.0.2", "api_extensions": ["projects", "resources"],
+            "projects": ["default"], "storage_pools": ["default"],
+        }  # fmt: skip
 
     def openstack_password(self) -> str:
         """The admin password of the OpenStack services behind the model."""

@@ -23,7 +23,6 @@ from yarl import URL
 LOG = logging.getLogger(__name__)
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
 PAUSED = "Paused."
-REMOVED = "Unit was removed"
 CHUNK = 1 << 16
 LOOK = 2.0
 # It has a certificate as the others, and no endpoint in the catalog. There is nothing behind it here.
@@ -269,9 +268,9 @@ class OpenStackFace:
 
     def _plan_compute(self, plan: Plan, model: dict, unit: dict) -> None:
         hostname = unit["hostname"]
-        if not hostname or unit["message"].startswith(REMOVED):
-            return
         own = (model["units"].get(unit["name"]) or {}).get("state") or {}
+        if not hostname or "removed" in own:
+            return
         if unit["message"].startswith(PAUSED):
             plan.computes[hostname] = "stopped"
         elif unit["workload"] == "active" or hostname in self.state["computes"]:

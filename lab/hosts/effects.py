@@ -101,6 +101,7 @@ class HostEffects(OpenStackEffects, Effects):
         if answer["auth"] == "trusted":
             projects = lxd_get(url, certificate, key, "/1.0/projects") or []
             answer["projects"] = [str(project).rsplit("/", 1)[-1] for project in projects]
+            answer["storage_pools"] = [str(pool).rsplit("/", 1)[-1] for pool in lxd_get(url, certificate, key, "/1.0/storage-pools") or []]
         return answer
 
 

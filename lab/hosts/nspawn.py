@@ -6,7 +6,6 @@ host is stopped, however it was started and by whoever, by killing the cgroup.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import re
@@ -323,7 +322,3 @@ class Host:
             message = result.stderr.strip()
             time.sleep(0.2)
         raise HostError(f"{self.name} does not let anyone log in after {timeout:.0f} s: {message}")
-
-
-def same_network(address: str, cidr: str) -> bool:
-    return ipaddress.ip_address(address) in ipaddress.ip_network(cidr, strict=False)

@@ -92,7 +92,9 @@ class VaultWorld:
     @staticmethod
     def _running(view: Any) -> bool:
         waiting = any(view.related(e) and not view.complete(e) for e in DATABASES)
-        return view.started and not waiting and not view.unit["state"].get("paused")
+        stopped = view.unit["state"].get("paused") or view.unit["state"].get("gave_up")
+        powered = (view.model["machines"].get(view.unit["machine"]) or {}).get("agent", {}).get("status") != "down"
+        return view.started and not waiting and not stopped and powered
 
     def _changed(self, cluster: dict) -> None:
         model = self.world.juju.state["models"].get(cluster["model"])
@@ -143,10 +145,21 @@ class VaultWorld:
         return cluster["generation"]
 
     def restart(self, model: dict, unit: dict) -> None:
-        """The service of the unit was restarted: it is sealed again."""
+        """The unit's service starts anew: it is sealed, or gives up where its database is away.
+
+        The charm's unit has Restart=always and systemd's limit of five quick starts; then nothing but an action of the charm tries again.
+        """
+        if self._database_away(model, unit):
+            unit["state"]["gave_up"] = True
+        else:
+            unit["state"].pop("gave_up", None)
         cluster = self.cluster(model["uuid"], unit["app"])
         self.unit(cluster, unit["name"]).update(sealed=True, progress=[], nonce="")
         self._changed(cluster)
+
+    def _database_away(self, model: dict, unit: dict) -> bool:
+        databases = [app for app in model["applications"].values() if app["charm"] == "mysql-innodb-cluster"]
+        return self.world.juju.units.view(model, unit).related("shared-db") and any(app["state"].get("outage") for app in databases)
 
     def unit_upgraded(self, model: dict, unit: dict) -> None:
         """A refresh that changes the channel refreshes the snap, which restarts the service."""

@@ -16,8 +16,10 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
 from ansible_collections.stratus.cloud.plugins.plugin_utils.containers import plain
 
-MINE = re.compile(r"^(stratus|postgres|maas|lxd|juju|openstack|vault|zun|secret)_\w+$")
-MATRIX = Path(__file__).resolve().parents[2] / "bundles" / "versions.yml"
+MINE = re.compile(r"^(stratus|postgres|maas|lxd|juju|openstack|zun|wireguard|live_migration|verify|rebalance|compute_node|host|secret)_\w+$")
+ROOT = Path(__file__).resolve().parents[2]
+MATRIX = ROOT / "bundles" / "versions.yml"
+REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
 HOST_VARIABLES = ("mac_addresses", "bmc")
 
 
@@ -36,6 +38,7 @@ class ActionModule(ActionBase):
                 "controller": {"type": "dict", "default": {}},
                 "vms": {"type": "list", "elements": "dict", "default": []},
                 "bases": {"type": "list", "elements": "str", "default": []},
+                "libraries": {"type": "dict", "default": {}},
                 "matrix": {"type": "path"},
                 "fail": {"type": "bool", "default": True},
                 "report": {"type": "path"},
@@ -46,6 +49,8 @@ class ActionModule(ActionBase):
             vms=plain(options["vms"]),
             bases=plain(options["bases"]),
             matrix=self._matrix(options["matrix"]),
+            requirements=[line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")],
+            libraries=options["libraries"],
         )
         for name in sorted(task_vars):
             if MINE.match(name):
@@ -102,4 +107,4 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _host_checks(options):
-        return ("ports", "bmc", "libraries", "nat", "netplan", "bundle", "vault", "zun", "host", *(entry.get("check", "") for entry in options["found"]))
+        return ("ports", "bmc", "nat", "netplan", "bundle", "vault", "zun", "host", *(entry.get("check", "") for entry in options["found"]))

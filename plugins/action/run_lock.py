@@ -66,5 +66,7 @@ class ActionModule(ActionBase):
                 over = holder
                 continue
             break
-        remedy = "Wait until it has ended." if state == "alive" else "That run cannot be looked at from here: when it is over, say -e stratus_lock_force=true."
+        remedy = "Wait until it has ended."
+        if state != "alive":
+            remedy = "It cannot be seen from this control node whether that run is still alive: when it is over, say -e stratus_lock_force=true."
         return {**result, "failed": True, "holder": holder, "msg": f"Another run is at work on this cloud: {run_lock.describe(holder)}. {remedy}"}

@@ -70,7 +70,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 from ansible_collections.stratus.cloud.plugins.module_utils import phases
-from ansible_collections.stratus.cloud.plugins.module_utils.preflight import SECRET
+from ansible_collections.stratus.cloud.plugins.module_utils.secrecy import is_secret
 from ansible_collections.stratus.cloud.plugins.plugin_utils import progress, record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -265,7 +265,7 @@ class CallbackModule(CallbackBase):
             self._display.vv(f"{self.CALLBACK_NAME}: no variables: {error}")
             return found, secrets
         for name in sorted(set(variables) - {"hostvars", "groups", "vars"}):
-            may_hold_some = with_secrets and (SECRET.search(name) or isinstance(variables[name], (dict, list)))
+            may_hold_some = with_secrets and (is_secret(name) or isinstance(variables[name], (dict, list)))
             if name not in SITE + OTHERS and not may_hold_some:
                 continue
             try:

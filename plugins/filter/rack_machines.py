@@ -11,6 +11,7 @@ version_added: 0.1.0
 description:
   - Turns host names into declarations of machines, from the host variables C(mac_addresses), C(bmc), C(architecture), and from C(machine_zone),
     C(machine_pool), C(machine_domain) and C(machine_description) where they exist.
+  - A machine without C(bmc) is one that somebody switches on, unless MAAS finds its BMC by itself.
 positional: hostvars
 options:
   _input:
@@ -54,6 +55,9 @@ def rack_machines(hosts, hostvars):
         if bmc := values.get("bmc"):
             machine["power_type"] = bmc.get("type", "ipmi")
             machine["power_parameters"] = {**{POWER[key]: str(bmc[key]) for key in POWER if bmc.get(key) is not None}, **bmc.get("parameters", {})}
+        else:
+            # Unless MAAS finds a BMC by itself, somebody switches it on.
+            machine["default_power_type"] = "manual"
         for key in ("zone", "pool", "domain", "description"):
             if values.get(f"machine_{key}"):
                 machine[key] = values[f"machine_{key}"]

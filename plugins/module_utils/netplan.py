@@ -5,6 +5,12 @@
 from __future__ import annotations
 
 import copy
+import re
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
 
 # Settings that stay with the interface when a bridge takes over its addresses.
 OWN = {"match", "set-name", "mtu", "wakeonlan", "renderer", "optional", "macaddress", "ignore-carrier"}
@@ -12,6 +18,29 @@ OWN = {"match", "set-name", "mtu", "wakeonlan", "renderer", "optional", "macaddr
 
 class NetplanError(Exception):
     """What the files say does not allow it; the message is for the operator."""
+
+
+if yaml:
+
+    class Loader(yaml.SafeLoader):
+        """Netplan takes a value as the text that it is. YAML 1.1 makes a number of a MAC address without letters (52:54:00:12:34:56), to the base of 60."""
+
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in ("int", "float", "timestamp")]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"(0|-?[1-9][0-9]*)$"), list("-0123456789"))
+
+
+def load(text: str):
+    """The content of a file."""
+    return yaml.load(text, Loader=Loader)
+
+
+def dump(content) -> str:
+    """The text of a file; what others could read as a number is in quotes."""
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=False)
 
 
 def _section(config, section):

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The stratus.cloud developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Compute machines that come and go while the cloud runs: which are meant, where each stands, and what speaks against it.
+"""Compute machines that come and go while the cloud runs: which are meant, where each stands, and what prevents it.
 
 Pure functions over the inventory's variables, what MAAS says of machines (maas_machine_info) and a model's status
 (juju_status_info with annotations).
@@ -113,7 +113,7 @@ def survey(hosts, machines, status, wanted):
     return found
 
 
-# -- what speaks against it -------------------------------------------------------------------------------------------
+# -- what prevents it -------------------------------------------------------------------------------------------
 
 
 def _of_inventory(name, groups, values) -> Iterator[str]:

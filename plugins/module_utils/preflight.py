@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ansible_collections.stratus.cloud.plugins.module_utils import secrecy
+
 PLACEHOLDER = "CHANGE-ME"
-SECRET = re.compile(r"pass(word|wd)?$|secret|api_key|token|private_key", re.I)
 HOSTNAME = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
 MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
@@ -75,7 +76,7 @@ class Site:
     # host names of the group compute
     compute: list = field(default_factory=list)
     # distribution, distribution_version, codename, architecture, cores, memory_mb, disk_gb (free), disk_size_gb, kvm (whether it runs virtual
-    # machines), postgres (major versions found there)
+    # machines), postgres (major versions found there), snaps and channels (of each snap its version, and what it tracks)
     controller: dict = field(default_factory=dict)
     # The virtual machines that it is to hold: cores, memory (MiB), disks (GB)
     vms: list = field(default_factory=list)
@@ -83,6 +84,9 @@ class Site:
     bases: list = field(default_factory=list)
     # bundles/versions.yml
     matrix: dict = field(default_factory=dict)
+    # Lines of requirements/runtime.txt, and what stratus_api_host has of it: python (a path), packages (version by name). Empty: nobody looked.
+    requirements: list = field(default_factory=list)
+    libraries: dict = field(default_factory=dict)
 
     def get(self, name, default=None):
         return self.variables.get(name, default)
@@ -92,7 +96,7 @@ def problem(check: str, variable: str, value, what: str, remedy: str) -> dict:
     """One finding. The value of a secret is never part of it, but for the placeholder, which is none."""
     last = re.split(r"[.\[\]]+", variable.rstrip("]"))[-1]
     shown = "(not set)" if value is None else "(empty)" if value in ("", [], {}) else value
-    if SECRET.search(last) and shown not in ("(not set)", "(empty)", PLACEHOLDER):
+    if secrecy.is_secret(last) and shown not in ("(not set)", "(empty)", PLACEHOLDER):
         shown = "(hidden)"
     return {"check": check, "variable": variable, "value": shown if isinstance(shown, (int, float)) else str(shown), "problem": what, "remedy": remedy}
 
@@ -257,6 +261,13 @@ def machines(site: Site) -> Iterator[dict]:
     vm = site.get("juju_vm")
     taken = {str(vm.get("hostname")): "juju_vm.hostname"} if isinstance(vm, dict) and vm.get("hostname") else {}
     prefix = str(site.get("openstack_bundle_vm_prefix") or "")
+    for host, variable in taken.items():
+        if not HOSTNAME.match(host):
+            yield problem(check, variable, host, "it is no host name", "use lower case letters, digits and hyphens, at most 63")
+    # The number that follows has up to two digits.
+    if prefix and not HOSTNAME.match(f"{prefix}10"):
+        what = f"a virtual machine {prefix}10 would have no host name"
+        yield problem(check, "openstack_bundle_vm_prefix", prefix, what, "use lower case letters, digits and hyphens, at most 61")
     for host, values in site.machines.items():
         if not HOSTNAME.match(host):
             yield problem(check, host, host, "it is no host name", "use lower case letters, digits and hyphens, at most 63")
@@ -345,10 +356,53 @@ def warnings(site: Site, skip=()) -> list[str]:
     return [f"{name} = {value}: {bad['reason']}; {bad['remedy']} ({bad['source']})." for name, value, bad in _known_bad(site, "warn")]
 
 
+def _no_way_back(product: str) -> str:
+    return f"{product} does not go back with its data: use another controller, or, if nothing in it is needed, run `snap remove --purge {product}` there"
+
+
+def _other_tracks(site: Site) -> Iterator[dict]:
+    """Snaps that are there and follow another track than is asked for: the role host refreshes none of them."""
+    for product in ("maas", "juju", "lxd"):
+        name, tracked = f"{product}_channel", str((site.controller.get("channels") or {}).get(product) or "")
+        channel, track = str(site.get(name) or ""), tracked.partition("/")[0]
+        asked, known = channel.partition("/")[0], site.matrix.get(product, {})
+        if product == "lxd" and (site.get("lxd_method") or ("snap" if site.controller.get("distribution") == "Ubuntu" else "apt")) != "snap":
+            continue
+        if not tracked or PLACEHOLDER in channel or asked in ("", "stable", "candidate", "beta", "edge", track):
+            continue
+        ways, wanted = [], _version(asked)
+        if track == "-":
+            ways.append(f"run `snap switch --channel={channel} {product}` there if it is of that release")
+        if track in map(str, known if product == "maas" else known.get("supported", [])):
+            ways.append(f"set {name} to {track}/stable")
+        installed = _version((site.controller.get("snaps") or {}).get(product, ""))
+        if track != "-" and wanted and installed and wanted >= installed[: len(wanted)]:
+            ways.append(f"back its data up and run `snap refresh --channel={channel} {product}` there")
+        what = f"the snap {product} tracks {'no channel' if track == '-' else tracked}, and keeps its track, as it may not work with the data of another one"
+        yield problem("versions", name, channel, what, ", or ".join(ways) or _no_way_back(product))
+
+
+def libraries(site: Site) -> Iterator[dict]:
+    """The modules' Python packages, as requirements/runtime.txt has them, where the modules run."""
+    if not site.libraries:
+        return
+    wrong = []
+    for line in site.requirements:
+        name, wanted = re.fullmatch(r"([\w.-]*\w)\s*(.*)", line).groups()
+        present = site.libraries["packages"].get(name.lower())
+        if not present or (wanted and not _matches(_version(present), wanted)):
+            wrong.append(f"{line} ({present or 'none'} there)")
+    if wrong:
+        what = f"Python packages that the modules need are missing there, or of other versions: {', '.join(wrong)}"
+        remedy = f"{site.libraries['python']} -m pip install -r requirements/runtime.txt there, or set stratus_api_host to a host that has them"
+        yield problem("libraries", "stratus_api_host", site.get("stratus_api_host", "localhost"), what, remedy)
+
+
 def versions(site: Site) -> Iterator[dict]:
     check, matrix = "versions", site.matrix
     if not matrix:
         return
+    yield from _other_tracks(site)
     refused = {}
     for name, value, bad in _known_bad(site, "refuse"):
         if name not in refused:
@@ -379,8 +433,12 @@ def versions(site: Site) -> Iterator[dict]:
         remedy = f"use a system that packages {release['postgres']} (Ubuntu 24.04), set postgres_version, or choose an older maas_channel"
         yield problem(check, "postgres_version", actual, f"MAAS {site.get('maas_channel')} needs PostgreSQL {release['postgres']} or later", remedy)
     channel = site.get("lxd_channel")
-    if channel and "lxd" in matrix and str(channel).split("/", maxsplit=1)[0] not in matrix["lxd"]["supported"]:
-        yield problem(check, "lxd_channel", channel, "MAAS does not support this release of LXD", f"use {matrix['lxd']['channel']}")
+    track = str(channel).split("/", maxsplit=1)[0]
+    if channel and "lxd" in matrix and track not in matrix["lxd"]["supported"]:
+        there = str((controller.get("channels") or {}).get("lxd")).split("/", maxsplit=1)[0] == track
+        yield problem(
+            check, "lxd_channel", channel, "MAAS does not support this release of LXD", _no_way_back("lxd") if there else f"use {matrix['lxd']['channel']}"
+        )
 
 
 def controller(site: Site) -> Iterator[dict]:
@@ -470,6 +528,7 @@ CHECKS = {
     "network": network,
     "machines": machines,
     "versions": versions,
+    "libraries": libraries,
     "controller": controller,
     "vms": vms,
     "images": images,

@@ -26,7 +26,8 @@ options:
     description:
       - V(present) notes what O(keep) and O(directories) say, and returns the record.
       - V(installing) also notes which packages, snaps, users, groups and subordinate ids there are, unless all of O(packages) and O(snaps) are installed.
-      - V(installed) notes which have come since then.
+      - V(installed) notes which have come since then of those that were asked for, of what they need or recommend, and of the system's own users and
+        groups that they make. What somebody else has brought meanwhile is never noted.
       - V(absent) removes the record.
     type: str
     choices: [present, installing, installed, absent]
@@ -96,7 +97,9 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stratus.cloud.plugins.module_utils import host_record as records
 
-QUERY = ["dpkg-query", "-W", "-f=${binary:Package} ${db:Status-Status}\n"]
+QUERY = ["dpkg-query", "-W", f"-f={records.FORMAT}"]
+# Where dpkg keeps what packages run when they are installed, and which files they have.
+INFO = "/var/lib/dpkg/info"
 SNAPS = "/snap/*/current"
 PARTS = {"packages": [], "snaps": [], "users": [], "groups": [], "subuids": [], "subgids": [], "directories": [], "kept": {}}
 
@@ -126,20 +129,34 @@ def remove(path):
         os.rmdir(os.path.dirname(path))
 
 
+def text_of(path):
+    """What is in a file; one that is missing is as good as empty."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""
+
+
+def scripts(packages):
+    """What the packages run when they are installed, and what they have systemd make of users and groups."""
+    paths = []
+    for name in packages:
+        paths += [f"{INFO}/{name}.preinst", f"{INFO}/{name}.postinst"]
+        paths += [path for path in text_of(f"{INFO}/{name}.list").splitlines() if os.path.dirname(path) == "/usr/lib/sysusers.d"]
+    return "\n".join(text_of(path) for path in paths)
+
+
 def inventory(module):
-    """What is there now, of what an installation may bring."""
-    listing = module.run_command(QUERY, check_rc=True)[1]
-    found = {"packages": records.packages(listing), "snaps": sorted(path.split("/")[2] for path in glob.glob(SNAPS))}
+    """(what is there now, of what an installation may bring; how packages and snaps need each other)"""
+    snaps = {path.split("/")[2]: (set(), records.snap_needs(text_of(f"{path}/meta/snap.yaml"))) for path in glob.glob(SNAPS)}
+    needs = {"packages": records.packages(module.run_command(QUERY, check_rc=True)[1]), "snaps": snaps}
+    found = {kind: sorted(names) for kind, names in needs.items()}
     for kind, database in (("users", "/etc/passwd"), ("groups", "/etc/group")):
-        with open(database, encoding="utf-8") as stream:
-            found[kind] = records.names(stream.read())
+        found[kind] = records.accounts(text_of(database))
     for kind, database in (("subuids", "/etc/subuid"), ("subgids", "/etc/subgid")):
-        if os.path.exists(database):
-            with open(database, encoding="utf-8") as stream:
-                found[kind] = sorted(stream.read().split())
-        else:
-            found[kind] = []
-    return found
+        found[kind] = sorted(line for line in text_of(database).split() if line.partition(":")[0] in found["users"])
+    return found, needs
 
 
 def noted(module, record):
@@ -149,10 +166,12 @@ def noted(module, record):
     record = records.note_directories(record, options["directories"])
     if options["state"] not in ("installing", "installed"):
         return record, []
-    now = inventory(module)
+    now, needs = inventory(module)
     lacking = records.missing(options["packages"], now["packages"]) + records.missing(options["snaps"], now["snaps"])
-    begins = options["state"] == "installing" and bool(lacking)
-    return (records.begin if begins else records.end)(record, now), lacking
+    if options["state"] == "installing" and lacking:
+        return records.begin(record, now, {kind: options[kind] for kind in ("packages", "snaps")}), lacking
+    manual = module.run_command(["apt-mark", "showmanual"], check_rc=True)[1].split() if "installing" in record else []
+    return records.end(record, now, needs, manual, scripts), lacking
 
 
 def main():

@@ -35,7 +35,9 @@ options:
     type: bool
     default: false
   unless_action:
-    description: An action that only reads, run first on the same unit. When it completes, and its results match, the action is not run.
+    description:
+      - An action that only reads, run first on the same unit. When it completes, and its results match, the action is not run.
+      - In check mode it is not run either, as Juju has no action without a record of it, and a change is reported.
     type: dict
     suboptions:
       action:

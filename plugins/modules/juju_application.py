@@ -47,7 +47,9 @@ options:
     type: list
     elements: str
   options:
-    description: Options of the charm. Values keep their types; null puts an option back to the charm's default.
+    description:
+      - Options of the charm. Values keep their types; null puts an option back to the charm's default.
+      - Those that are secret by their names, such as C(ssl_key), and passwords inside addresses are not shown.
     type: dict
     default: {}
   constraints:
@@ -127,6 +129,7 @@ waited:
   type: float
 """
 
+from ansible_collections.stratus.cloud.plugins.module_utils import secrecy
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import arguments, changes
 
 
@@ -142,7 +145,7 @@ def main():
             "num_units": {"type": "int"},
             "scale_down": {"type": "bool", "default": False},
             "to": {"type": "list", "elements": "str"},
-            "options": {"type": "dict", "default": {}},
+            "options": {"type": "dict", "default": {}, "no_log": True},
             "constraints": {"type": "str"},
             "bindings": {"type": "dict", "default": {}},
             "resources": {"type": "dict", "default": {}},
@@ -153,6 +156,7 @@ def main():
             **arguments.waits(1800),
         }
     )
+    secrecy.hide(module, ["options"])
     arguments.run(module, changes.application_present if module.params["state"] == "present" else changes.application_absent)
 
 

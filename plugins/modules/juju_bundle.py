@@ -52,6 +52,7 @@ options:
     default: 1800
 notes:
   - A bundle may say C(series) or C(default-base). Option values keep their types; null puts an option back to the charm's default.
+  - Options that are secret by their names, such as C(ssl_key), and passwords inside addresses are not shown, in the plan or elsewhere.
   - Offers, remote applications and local charms are not applied; a bundle that has them is refused.
   - Charms are fetched by the controller before the first machine or application is made, so that the endpoints and options of the bundle
     can be checked against them. In check mode they are checked as far as the controller knows the charms already.
@@ -114,13 +115,15 @@ steps_done:
   elements: str
 """
 
-from ansible_collections.stratus.cloud.plugins.module_utils import plain
+from ansible_collections.stratus.cloud.plugins.module_utils import plain, secrecy
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, arguments, bundle, model, plan
 
 
 def work(module, client):
     options = module.params
     desired = bundle.normal(bundle.load(options["bundle"], options["overlays"]))
+    # Of a bundle that is a text or a file, too.
+    module.no_log_values |= secrecy.inside(desired)
     # In check mode a model that is not there yet would have been made by now.
     expected = module.check_mode and client.find_model(options["model"]) is None
     actual = dict(model.EMPTY) if expected else model.read(client, desired)
@@ -147,14 +150,15 @@ def work(module, client):
 def main():
     module = arguments.module(
         {
-            "bundle": {"type": "raw", "required": True},
-            "overlays": {"type": "list", "elements": "raw", "default": []},
+            "bundle": {"type": "raw", "required": True, "no_log": True},
+            "overlays": {"type": "list", "elements": "raw", "default": [], "no_log": True},
             "machine_map": {"type": "dict", "default": {}},
             "prune": {"type": "bool", "default": False},
             "later": {"type": "list", "elements": "str", "default": []},
             "apply_timeout": {"type": "float", "default": 1800},
         }
     )
+    secrecy.hide(module, ("bundle", "overlays"))
     if not isinstance(module.params["bundle"], (str, dict)):
         module.fail_json(msg="bundle is neither a path nor YAML text nor a dictionary")
     arguments.run(module, work)

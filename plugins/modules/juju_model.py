@@ -49,14 +49,13 @@ options:
     type: bool
     default: false
   force:
-    description:
-      - Whether the last rungs of the ladder may be climbed, which do not wait for the charms' own way out.
-      - Controllers before 3.6.25 delete virtual machines from MAAS when that happens. With those the ladder ends before these rungs; see
-        O(accept_machine_loss).
+    description: Whether the last rungs of the ladder may be climbed, which do not wait for the charms' own way out.
     type: bool
     default: false
   accept_machine_loss:
-    description: Use O(force=true) although the controller's version may delete virtual machines of MAAS.
+    description:
+      - Destroy the model although the controller is Juju 3.6.24, which deletes every virtual machine from MAAS that leaves a model, also those that
+        Juju did not make. Without this such a controller is not asked to.
     type: bool
     default: false
   wait:

@@ -73,9 +73,11 @@ options:
         description: A regular expression that the message of the workload matches somewhere.
         type: str
   error_grace:
-    description: Seconds that a unit may be in error before that is a failure; Juju tries failed hooks again by itself.
+    description:
+      - Seconds that a unit may be in error before that is a failure.
+      - Juju tries failed hooks again by itself, with pauses that grow to more than five minutes.
     type: float
-    default: 300
+    default: 600
   lost_grace:
     description: Seconds that a unit's agent may be lost before that is a failure.
     type: float
@@ -190,7 +192,7 @@ progress:
   elements: str
 """
 
-from ansible_collections.stratus.cloud.plugins.module_utils.juju import arguments, watch
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import arguments, expect, watch
 
 STATE = {
     "application": {"type": "str", "default": "*"},
@@ -207,7 +209,7 @@ def main():
             "expect": {"type": "dict", "default": {}},
             "normal_now": {"type": "list", "elements": "dict", "default": [], "options": STATE},
             "fail_on": {"type": "list", "elements": "dict", "default": [], "options": STATE},
-            "error_grace": {"type": "float", "default": 300},
+            "error_grace": {"type": "float", "default": expect.ERROR_GRACE},
             "lost_grace": {"type": "float", "default": 600},
             "resolve": {
                 "type": "list",

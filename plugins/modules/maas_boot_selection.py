@@ -10,6 +10,7 @@ version_added: 0.1.0
 description:
   - Selects a release and its architectures from a boot source, or takes the selection away.
   - What is selected arrives with the next import, see M(stratus.cloud.maas_boot_resources).
+  - A region takes a selection only once it has read what the boot source offers, some time after its start; the module tries again for up to five minutes.
 author: The stratus.cloud developers (@stratus-cloud)
 extends_documentation_fragment:
   - stratus.cloud.maas

@@ -20,6 +20,7 @@ options:
       - Names and values of settings, for example V(upstream_dns), V(commissioning_distro_series), V(completed_intro).
       - Lists become text with blanks between, as the region wants them. An empty text, or nothing, clears a setting.
       - V(commissioning_distro_series) and V(default_distro_series) are accepted by the region only after the image of that release is there.
+      - Those that are secret by their names, such as V(vcenter_password), and passwords inside addresses are not shown.
     type: dict
     required: true
 """
@@ -46,6 +47,7 @@ settings:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stratus.cloud.plugins.module_utils import secrecy
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.kinds import ensure_config
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.module import maas_spec, run
 
@@ -53,11 +55,13 @@ from ansible_collections.stratus.cloud.plugins.module_utils.maas.module import m
 def work(module, client):
     settings = module.params["settings"]
     before, after = ensure_config(client, settings)
-    return dict(changed=bool(after), diff=dict(before=before, after=after), settings=settings)
+    before, after, now = ({name: secrecy.shown(name, value) for name, value in found.items()} for found in (before, after, settings))
+    return dict(changed=bool(after), diff=dict(before=before, after=after), settings=now)
 
 
 def main():
-    module = AnsibleModule(argument_spec=maas_spec(settings=dict(type="dict", required=True)), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=maas_spec(settings=dict(type="dict", required=True, no_log=True)), supports_check_mode=True)
+    secrecy.hide(module, ["settings"])
     run(module, work)
 
 

@@ -40,6 +40,11 @@ options:
       power_type:
         description: How it is powered on and off, for example V(ipmi), V(redfish), V(lxd), V(virsh), V(manual).
         type: str
+      default_power_type:
+        description:
+          - The same for a machine whose power MAAS knows nothing of, if O(machines[].power_type) is not given. One whose BMC MAAS found by itself keeps it.
+          - MAAS commissions no machine without a power type; with V(manual) somebody has to switch it on.
+        type: str
       power_parameters:
         description:
           - Parameters of the BMC or driver. Only those given are compared and written; the region keeps its own values for the rest.
@@ -280,6 +285,7 @@ MACHINE = dict(
     mac_addresses=dict(type="list", elements="str"),
     architecture=dict(type="str"),
     power_type=dict(type="str"),
+    default_power_type=dict(type="str"),
     power_parameters=dict(type="dict", no_log=False, options=power_options()),
     pool=dict(type="str"),
     zone=dict(type="str"),

@@ -62,9 +62,16 @@ options:
     type: bool
     default: false
   skip_bmc_config:
-    description: Commissioning leaves the BMC as it is.
+    description:
+      - Commissioning leaves the BMC as it is. Without this MAAS makes a user of its own on every BMC that it finds, and works with that one from then on,
+        whatever was declared.
     type: bool
     default: false
+  skip_bmc_config_of:
+    description: The same for these machines only, by their hostnames.
+    type: list
+    elements: str
+    default: []
   skip_networking:
     description: Commissioning keeps the network configuration that the machine has in MAAS.
     type: bool
@@ -226,6 +233,7 @@ def main():
             unlock=dict(type="bool", default=False),
             enable_ssh=dict(type="bool", default=False),
             skip_bmc_config=dict(type="bool", default=False),
+            skip_bmc_config_of=dict(type="list", elements="str", default=[]),
             skip_networking=dict(type="bool", default=False),
             skip_storage=dict(type="bool", default=False),
             commissioning_scripts=dict(type="list", elements="str"),

@@ -49,13 +49,13 @@ options:
         type: list
         elements: str
       pool:
-        description: Resource pool.
+        description: Resource pool, by name or id.
         type: str
       zone:
-        description: Zone.
+        description: Zone, by name or id.
         type: str
       domain:
-        description: DNS domain.
+        description: DNS domain, by name or id.
         type: str
       interfaces:
         description: Interfaces as MAAS' compose operation takes them, for example V(eth0:subnet_cidr=10.42.0.0/16). By default one on the network that boots.

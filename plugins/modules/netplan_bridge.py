@@ -74,12 +74,6 @@ import os
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-try:
-    import yaml
-except ImportError:
-    yaml = None
-
 from ansible_collections.stratus.cloud.plugins.module_utils import netplan
 
 
@@ -92,7 +86,7 @@ def read(directory):
                 path = os.path.join(directory, name)
                 with open(path, encoding="utf-8") as file:
                     text = file.read()
-                found[path] = (text, yaml.safe_load(text) or {})
+                found[path] = (text, netplan.load(text) or {})
     return found
 
 
@@ -108,7 +102,7 @@ def present(module, files, backup_dir):
     backup = os.path.join(backup_dir, os.path.basename(path))
     if content is None:
         return {"changed": False, "path": path, "backup": backup if os.path.exists(backup) else ""}
-    text = yaml.safe_dump(content, sort_keys=False, default_flow_style=False)
+    text = netplan.dump(content)
     if not module.check_mode:
         os.makedirs(backup_dir, mode=0o700, exist_ok=True)
         if not os.path.exists(backup):
@@ -126,7 +120,7 @@ def absent(module, files, backup_dir):
         return {"changed": False, "path": path, "backup": ""}
     with open(backup, encoding="utf-8") as file:
         text = file.read()
-    if not netplan.is_ours(yaml.safe_load(text), files[path][1], bridge):
+    if not netplan.is_ours(netplan.load(text), files[path][1], bridge):
         raise netplan.NetplanError(
             f"{path} was changed by somebody else since, and the original would undo that too; take the bridge out of it by hand and remove {backup}"
         )
@@ -149,7 +143,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    if yaml is None:
+    if netplan.yaml is None:
         module.fail_json(msg=missing_required_lib("PyYAML"))
     try:
         files = read(module.params["directory"])
@@ -158,7 +152,7 @@ def main():
     except netplan.NetplanError as error:
         done = "made in" if module.params["state"] == "present" else "taken out of"
         module.fail_json(msg=f"The bridge {module.params['bridge']} cannot be {done} {module.params['directory']}: {error}.")
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, netplan.yaml.YAMLError) as error:
         module.fail_json(msg=f"The files in {module.params['directory']} cannot be used: {error}")
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nova_drain_info
-short_description: What speaks against taking compute hosts out of the cloud
+short_description: What prevents taking compute hosts out of the cloud
 version_added: "0.1.0"
 author:
   - The stratus.cloud developers (@stratus-cloud)
@@ -34,7 +34,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look what speaks against it
+- name: Look for what prevents it
   stratus.cloud.nova_drain_info:
     cloud: mycloud
     hosts: [compute2]
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: What speaks against it, one sentence each; empty when nothing does.
+  description: What prevents it, one sentence each; empty when nothing does.
   returned: success
   type: list
   elements: str

@@ -79,7 +79,7 @@ hosts:
   type: dict
   sample: {"before": {"compute0": {"load": 80.0, "zone": "nova", "servers": 4, "resources": {"VCPU": [8, 10]}}}, "after": {}}
 spread:
-  description: For each availability zone the percent points between its most and its least loaded host, before and after.
+  description: For each availability zone the percentage points between its most and its least loaded host, before and after.
   returned: always
   type: dict
   sample: {"before": {"nova": 80.0}, "after": {"nova": 0.0}}

@@ -9,7 +9,7 @@ module: preflight
 short_description: Stop before the first change, with every problem of the site at once
 version_added: 0.1.0
 description:
-  - Looks at all variables of the collection (C(stratus_), C(postgres_), C(maas_), C(lxd_), C(juju_), C(openstack_), C(vault_)) and at the machines of the
+  - Looks at all variables of the collection (C(stratus_), C(postgres_), C(maas_), C(lxd_), C(juju_), C(openstack_) and so on) and at the machines of the
     inventory groups C(compute) and C(spare), and adds the problems that checks on the hosts found.
   - Every problem is shown with the variable, its value, what is wrong and what to do. Secret values are not shown.
   - The controller needs 8192 MiB of memory and 40 GB free, unless the variable C(stratus_preflight_minimum) (C(memory_mb), C(disk_gb)) says otherwise.
@@ -31,17 +31,17 @@ options:
     default: []
   skip:
     description: >-
-      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(controller), C(vms),
-      C(images).
-      Of the playbook: C(ports), C(netplan), C(nat), C(bmc), C(libraries), C(bundle), C(vault), C(zun).
+      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(libraries), C(controller),
+      C(vms), C(images).
+      Of the playbook: C(ports), C(netplan), C(nat), C(bmc), C(bundle), C(vault), C(zun).
     type: list
     elements: str
     default: []
   controller:
     description: >-
       Facts of the controller host: C(distribution), C(distribution_version), C(codename), C(architecture), C(cores), C(memory_mb), C(disk_gb) (free) and
-      C(disk_size_gb) (all of it) of /var, C(kvm) (whether it has F(/dev/kvm)), C(postgres), the major versions that it runs already, and C(snaps), the
-      versions of the installed snaps by name.
+      C(disk_size_gb) (all of it) of /var, C(kvm) (whether it has F(/dev/kvm)), C(postgres), the major versions that it runs already, and C(snaps) and
+      C(channels), the versions of the installed snaps and what they track, by name.
     type: dict
     default: {}
   vms:
@@ -54,6 +54,10 @@ options:
     type: list
     elements: str
     default: []
+  libraries:
+    description: What M(stratus.cloud.python_packages_info) returned where the modules run. The versions that they need are in F(requirements/runtime.txt).
+    type: dict
+    default: {}
   matrix:
     description: File that says which versions go together; without it the collection's own C(bundles/versions.yml).
     type: path

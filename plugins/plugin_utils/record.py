@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import sights
-from ansible_collections.stratus.cloud.plugins.module_utils.preflight import SECRET
+from ansible_collections.stratus.cloud.plugins.module_utils.secrecy import is_secret
 
 FORMAT = 1
 KEPT = 50
@@ -183,7 +183,7 @@ def secret_values(data, under_secret=False):
     """The texts below keys that name secrets, of plain data however deep."""
     if isinstance(data, dict):
         for key, value in data.items():
-            yield from secret_values(value, bool(SECRET.search(str(key))) or (under_secret and str(key) in CARRIERS))
+            yield from secret_values(value, is_secret(key) or (under_secret and str(key) in CARRIERS))
     elif isinstance(data, (list, tuple)):
         for value in data:
             yield from secret_values(value, under_secret)

@@ -75,7 +75,7 @@ def test_a_broken_service_is_named_with_its_own_words_and_the_rest_is_tried_and_
     assert told["image"] == "failed" and told["network and subnet"] == told["volume"] == told["key pair"] == "passed", told
     assert told["server"] == "skipped" and report()["passed"] is False
     assert "Step 'image' (service image) failed. Upload the image" in done.stdout
-    assert "503" in done.stdout and "Look next: juju status glance" in done.stdout
+    assert "503" in done.stdout and "Look next: juju status -m openstack glance" in done.stdout
     # Glance could not be asked what is left there, so the empty project stays to be found again; nothing else does.
     assert told["clean up"] == "failed" and left() == {"project": [NAME]}
 

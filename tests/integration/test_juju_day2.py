@@ -77,6 +77,26 @@ def test_an_application_from_deployment_to_removal(site):
     assert not site.status()["applications"] and not site.good("juju_application", name="keystone", state="absent")["changed"]
 
 
+def test_a_base_that_the_channel_does_not_have(site):
+    """The controller itself answers with another base then, and takes whatever it is told to deploy."""
+    wanted = {"name": "queue", "charm": "rabbitmq-server", "channel": "3.9/stable", "base": "ubuntu@24.04"}
+    for check in (True, False):
+        refused = site.module("juju_application", check=check, **wanted)
+        assert refused.failed and "rabbitmq-server has no release for ubuntu@24.04 in 3.9/stable, but one for ubuntu@22.04" in refused["msg"]
+    assert not site.status()["applications"]
+
+
+def test_secret_options_are_not_shown(site):
+    """An option is secret by its name, and a password by its place in an address."""
+    secrets = ("the old key 1234", "the new key 5678", "pass4word")
+    given = {"name": "dashboard", "charm": "openstack-dashboard", "channel": "2024.1/stable"}
+    for key in secrets[:2]:
+        for check in (True, False):
+            told = site.good("juju_application", check=check, options={"ssl_key": key, "default-domain": f"http://me:{secrets[2]}@proxy"}, **given)
+            assert "ssl_key" in str(told["plan"]) and "VALUE HIDDEN" in str(told["plan"]), told["plan"]
+            assert not [secret for secret in secrets if secret in told.text]
+
+
 def test_a_subordinate_and_its_relation(site):
     site.good("juju_application", name="mysql", charm="mysql-innodb-cluster", channel="8.0/stable", num_units=3)
     site.three("juju_application", name="router", charm="mysql-router", channel="8.0/stable")

@@ -265,9 +265,12 @@ def test_waiting_opening_vault_and_waiting_again(site):
     with with_time(site):
         authorized = site.good("vault_charm_authorize", **vault, keys_file=str(keys))
     assert authorized["changed"] and authorized["ca"].startswith("-----BEGIN CERTIFICATE-----")
+    before = site.writes()
     with with_time(site):
         repeated = site.good("vault_charm_authorize", **vault, keys_file=str(keys))
     assert not repeated["changed"] and repeated["ca"] == authorized["ca"]
+    # It asks the charm for its certificate, by an action, and does no more.
+    assert site.writes() == {**before, "Action.EnqueueOperation": before["Action.EnqueueOperation"] + 1}
     for answer in (ran, again, unsealed, authorized, repeated):
         assert not [secret for secret in secrets if secret in answer.text]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.world.maas.base import Fields
 from lab.world.rack import load
 from tests.integration.maas_matrix import HOST, SUBNET, VM, Case, cases, declared, rack_entry
 from tests.integration.maas_runner import Api, Failed, run
@@ -113,6 +114,61 @@ def test_a_machine_that_booted_by_itself_is_adopted(lab, api):
     assert result["updated"] == ["compute0"]
     after = api.get("machines/")
     assert [(m["system_id"], m["hostname"], m["power_type"]) for m in after] == [(before["system_id"], "compute0", "ipmi")]
+
+
+@pytest.mark.parametrize(("bmc", "power_type"), [(True, "ipmi"), (False, "manual")])
+def test_a_machine_that_enlists_can_be_commissioned(lab, api, bmc, power_type):
+    """MAAS commissions none whose power it knows nothing of."""
+    if not bmc:
+        lab.call(lab.world.rack.machines["compute0"].pop, "bmc")
+    lab.call(lab.turn_dhcp_on)
+    lab.call(lab.world.rack.set_power, "compute0", "on")
+    mac = rack_entry(RACK, "compute0")["mac_addresses"][0]
+    run("maas_machine_wait", {"machines": [mac], "status": ["New"], "appear": True, "wait_timeout": 30, "wait_interval": 1})
+    entry = {"hostname": "compute0", "mac_addresses": [mac], "default_power_type": "manual"}
+    run("maas_machine", {"machines": [entry]})
+    assert api.get("machines/")[0]["power_type"] == power_type
+    assert run("maas_machine", {"machines": [entry]})["changed"] is False
+    started = run("maas_machine_state", {"machines": ["compute0"], "state": "ready", "wait": False})
+    assert [(machine["power_type"], machine["status"]) for machine in started["machines"]] == [(power_type, "Commissioning")]
+
+
+def test_a_bmc_of_the_inventory_stays_as_it_is(lab, api):
+    """Commissioning would put a user of MAAS's on it, and the next declaration the inventory's back."""
+    lab.call(lab.turn_dhcp_on)
+    entries = [rack_entry(RACK, name) for name in ("compute0", "compute1")]
+    run("maas_machine", {"machines": entries})
+    ready = {"machines": ["compute0", "compute1"], "state": "ready", "skip_bmc_config_of": ["compute0"], "wait_timeout": 60}
+    run("maas_machine_state", ready)
+    assert run("maas_machine", {"machines": entries})["updated"] == ["compute1"]
+
+
+def test_vms_are_composed_into_pools_and_zones_by_name(lab, api):
+    lab.call(lab.turn_dhcp_on)
+    run("maas_vm_host", {**HOST, "wait_timeout": 30})
+    run("maas_resource_pool", {"name": "gold"})
+    run("maas_zone", {"name": "rack2"})
+    vms = [{**VM, "pool": "gold", "zone": "rack2", "domain": "maas"}]
+    lab.forget()
+    with pytest.raises(Failed, match="There is no zone 'rack3', which juju-machine, second would be in: use one that the region knows \\(default, rack2\\)"):
+        run("maas_vm", {"vm_host": "lxd-controller", "vms": [{**vms[0], "zone": "rack3"}, {**VM, "hostname": "second", "zone": "rack3"}]})
+    assert lab.writes() == []
+    run("maas_vm", {"vm_host": "lxd-controller", "vms": vms, "wait": False})
+    made = api.get("machines/")[0]
+    assert [made[name]["name"] for name in ("pool", "zone", "domain")] == ["gold", "rack2", "maas"]
+
+
+def test_images_are_selected_once_the_region_has_read_its_source(lab, api, monkeypatch):
+    lab.fault("image_source")
+    lab.call(lab.world.maas.images.create_source, Fields(url="http://mirror.example.com/stable/", keyring_filename="/k"))
+    monkeypatch.setattr("ansible_collections.stratus.cloud.plugins.module_utils.maas.images.CATALOGUE_PAUSE", 0.1)
+    monkeypatch.setattr("ansible_collections.stratus.cloud.plugins.module_utils.maas.images.CATALOGUE_WAIT", 1)
+    mirror = {"release": "noble", "boot_source_url": "http://mirror.example.com/stable/"}
+    with pytest.raises(Failed, match="After 1 s the region knows no images of ubuntu noble"):
+        run("maas_boot_selection", mirror)
+    run("maas_config", {"settings": {"http_proxy": "http://10.42.0.9:3128"}})
+    assert run("maas_boot_selection", mirror)["changed"]
+    assert [row["release"] for row in api.get("boot-sources/2/selections/")] == ["noble"]
 
 
 def test_what_is_in_use_is_left_alone(lab):

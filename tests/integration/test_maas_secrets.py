@@ -48,8 +48,12 @@ def test_nothing_secret_is_shown(tmp_path, check):
         ("stratus.cloud.maas_user", {"username": "ana", "email": "ana@example.com", "password": SECRET + "-user"}),
         ("stratus.cloud.maas_user", {"username": "admin", "email": "wrong@example.com", "password": SECRET + "-admin"}),
     ]
+    for word in ("one", "two"):
+        settings = {"vcenter_password": f"{SECRET}-{word}", "http_proxy": f"http://ana:{SECRET}-{word}@10.42.0.1:3128/", "upstream_dns": ["10.42.0.53"]}
+        tasks.append(("stratus.cloud.maas_config", {"settings": settings}))
     with MaasLab() as lab:
         text = playbook(tmp_path, lab, lab.api_key, tasks, check)
+        assert "10.42.0.53" in text and "http://ana:" in text
         assert ("compute0" in [machine["hostname"] for machine in lab.world.maas.machines.all()]) is not check
         assert "PLAY RECAP" in text
         assert SECRET not in text

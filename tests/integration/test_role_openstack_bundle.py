@@ -7,44 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.role_play import RolePlay, told
+
 # Tests of this file may run beside each other: Keystone's port is one.
 ADDRESS = f"127.98.{100 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])}.1"
 PASSWORD = "lab's own $ecret"
 
-# Stands for every module that speaks to MAAS, Juju or Vault: notes what it is asked for, and answers from a file.
-STUB = """
-import json, os, sys
-from ansible.module_utils.basic import AnsibleModule, _load_params
-import ansible.module_utils.basic as basic
-
-basic._ANSIBLE_ARGS = basic._ANSIBLE_ARGS or None
-given = _load_params()
-options = {key: {"type": "raw"} for key in given if not key.startswith("_ansible")}
-module = AnsibleModule(argument_spec=options, supports_check_mode=True)
-folder = "@FOLDER@"
-with open(os.path.join(folder, "asked.jsonl"), "a") as stream:
-    stream.write(json.dumps({"module": "@NAME@", **{key: module.params[key] for key in options}}) + "\\n")
-with open(os.path.join(folder, "answers.json")) as stream:
-    answers = json.load(stream)
-if answers.get("@NAME@:" + str(module.params.get("action"))) == "fail":
-    module.fail_json(msg="no such action")
-answer = answers.get("@NAME@:" + str(module.params.get("action")), answers.get("@NAME@", {}))
-wanted = module.params.get("machines")
-if "@NAME@" == "maas_machine_info" and wanted is not None:
-    answer = {**answer, "machines": [row for row in answer["machines"] if {row["hostname"], row["system_id"]} & set(wanted)]}
-module.exit_json(**{"changed": False, **answer})
-"""
 STUBBED = (
     "juju_model",
     "maas_machine_state",
@@ -86,10 +61,13 @@ def keystone():
     server.shutdown()
 
 
-class Site:
+class Site(RolePlay):
+    role = "openstack_bundle"
+    stubbed = STUBBED
+    hosts = "[controller]\nhere ansible_connection=local\n[compute]\ncompute0\ncompute1\n"
+
     def __init__(self, folder):
-        self.folder = folder
-        self.out = folder / "out"
+        super().__init__(folder)
         self.answers = {
             "maas_vm": {"machines": [{"hostname": f"os-{number}", "system_id": f"vm{number}"} for number in range(11)]},
             "maas_machine_info": {"machines": [{"hostname": f"compute{number}", "system_id": f"metal{number}"} for number in range(2)]},
@@ -102,58 +80,6 @@ class Site:
             },
             "juju_action:get-admin-password": {"output": {"admin-password": PASSWORD}},
         }
-        collection = folder / "collections/ansible_collections/stratus/cloud"
-        for part in ("plugins", "roles", "meta", "bundles"):
-            shutil.copytree(ROOT / part, collection / part, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "galaxy.yml", collection)
-        for name in STUBBED:
-            (collection / f"plugins/modules/{name}.py").write_text(STUB.replace("@NAME@", name).replace("@FOLDER@", str(folder)))
-            (collection / f"plugins/action/{name}.py").unlink(missing_ok=True)
-        (folder / "ansible.cfg").write_text("")
-        (folder / "hosts").write_text("[controller]\nhere ansible_connection=local\n[compute]\ncompute0\ncompute1\n")
-
-    def play(self, *entry_points, arguments=(), then=(), **variables):
-        """Run entry points of the role; (process, sums of the recap, what the modules were asked for)."""
-        (self.folder / "answers.json").write_text(json.dumps(self.answers))
-        (self.folder / "asked.jsonl").write_text("")
-        tasks = [{"name": entry, "ansible.builtin.include_role": {"name": "stratus.cloud.openstack_bundle", "tasks_from": entry}} for entry in entry_points]
-        (self.folder / "play.yml").write_text(yaml.safe_dump([{"name": "Role", "hosts": "controller", "gather_facts": False, "tasks": [*tasks, *then]}]))
-        variables = {
-            "ansible_python_interpreter": sys.executable,
-            "stratus_cloud_name": "trial",
-            "stratus_state_dir": str(self.out),
-            "maas_url": "http://127.0.0.1/MAAS",
-            "maas_api_key": "a:b:c",
-            "juju_connection": {"endpoint": ["127.0.0.1:17070"], "username": "admin", "password": "p", "ca_cert": "c"},
-            **variables,
-        }
-        # An ellipsis takes a variable away.
-        variables = {name: value for name, value in variables.items() if value is not ...}
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).parent / "ansible-playbook"),
-                "-i",
-                str(self.folder / "hosts"),
-                "-e",
-                json.dumps(variables),
-                *arguments,
-                str(self.folder / "play.yml"),
-            ],
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            timeout=180,
-            stdin=subprocess.DEVNULL,
-            env={
-                **os.environ,
-                "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_COLLECTIONS_PATH": f"{self.folder}/collections:{ROOT}/.venv/collections",
-            },
-        )
-        asked = [json.loads(line) for line in (self.folder / "asked.jsonl").read_text().splitlines()]
-        changed = int((done.stdout.rpartition("changed=")[2].split() or ["-1"])[0])
-        return done, changed, asked
 
     def cloud(self):
         return yaml.safe_load((self.out / "clouds.yaml").read_text())["clouds"]["trial"]
@@ -162,10 +88,6 @@ class Site:
 @pytest.fixture
 def site(tmp_path):
     return Site(tmp_path)
-
-
-def told(done):
-    return done.stdout + done.stderr
 
 
 def test_access_is_written_once_and_no_secret_is_printed(site, keystone):
@@ -264,7 +186,7 @@ def test_vault_is_opened_unit_by_unit_and_its_authority_is_kept(site):
     site.answers["juju_status_info"]["status"]["applications"]["vault"] = {}
     site.answers["juju_wait"] = {"addresses": {"vault/0": "127.98.1.1", "vault/1": "127.98.1.2"}}
     site.answers["vault_charm_authorize"] = {"ca": "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----"}
-    done, _changed, asked = site.play("vault", "access", vault_key_shares=3, vault_key_threshold=2)
+    done, _changed, asked = site.play("vault", "access", openstack_bundle_vault_key_shares=3, openstack_bundle_vault_key_threshold=2)
     assert done.returncode == 0, told(done)
     by_module = {}
     for call in asked:
@@ -358,6 +280,7 @@ def test_teardown_destroys_the_model_then_the_machines_then_the_files(built):
     assert changed > 0
     (model,) = [call for call in asked if call["module"] == "juju_model"]
     assert (model["name"], model["state"], model["destroy_storage"], model["force"]) == ("openstack", "absent", True, True)
+    assert model["accept_machine_loss"] is False
     (vms,) = [call for call in asked if call["module"] == "maas_vm"]
     assert vms["state"] == "absent" and vms["force"] is False and [vm["hostname"] for vm in vms["vms"]] == ["os-0"]
     assert "maas_machine_state" not in {call["module"] for call in asked}
@@ -368,9 +291,10 @@ def test_teardown_destroys_the_model_then_the_machines_then_the_files(built):
 
 
 def test_a_model_that_does_not_go_takes_no_key_and_no_machine_with_it(built):
-    built.answers["juju_model"] = {"failed": True, "msg": "model openstack does not go without force"}
-    done, _changed, asked = built.play("teardown")
-    assert done.returncode != 0 and "does not go without force" in told(done)
+    built.answers["juju_model"] = {"failed": True, "msg": "model openstack is left as it is"}
+    done, _changed, asked = built.play("teardown", openstack_bundle_teardown_accept_machine_loss=True)
+    assert done.returncode != 0 and "is left as it is" in told(done)
+    assert [call["accept_machine_loss"] for call in asked if call["module"] == "juju_model"] == [True]
     assert {call["module"] for call in asked} == {"juju_status_info", "maas_machine_info", "juju_model"}
     assert left(built) == set(FILES)
 

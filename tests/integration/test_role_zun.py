@@ -130,6 +130,7 @@ class Site:
             (collection / "plugins/module_utils/juju/client.py", CLIENT),
             (folder / "bin/mysql", MYSQL),
             (folder / "bin/rabbitmqctl", RABBIT),
+            (folder / "bin/chgrp", "#!/bin/sh\n[ $1 = rabbitmq ]\n"),
             (folder / "bin/leader-get", "#!/bin/sh\n[ $1 = cluster-password ] && echo 'c secret'\n"),
         ):
             place.write_text(text.replace("@FOLDER@", str(folder)).replace("@PYTHON@", sys.executable))

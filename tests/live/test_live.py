@@ -1,4 +1,4 @@
-"""The matrix of the modules on a region that somebody has: `make live MAAS_URL=... MAAS_API_KEY=...`.
+"""The matrix of the modules on a region that somebody has: `make live`, with MAAS_URL and MAAS_API_KEY exported.
 
 Everything that is made carries a prefix of its own and hangs on things made here; nothing else is touched. What was made is
 deleted at the end, also after a failure, in the opposite order. What a region cannot do is skipped by name.

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import yaml
-from ansible_collections.stratus.cloud.plugins.module_utils.netplan import NetplanError, plan, with_bridge
+from ansible_collections.stratus.cloud.plugins.module_utils.netplan import NetplanError, dump, load, plan, with_bridge
 
 BEFORE = {
     "network": {
@@ -43,6 +43,20 @@ def test_files_that_do_not_allow_it():
         plan({"a.yaml": BEFORE, "b.yaml": BEFORE}, "eno3", "br0")
 
 
+# What YAML 1.1 would read as numbers to the base of 60, of 8 and of 16, as a fraction and as a date.
+TEXTS = {"macaddress": "52:54:00:12:34:56", "route": "10:20.5", "id": "0600", "mark": "0x10", "version": "1.10", "day": "2026-10-01", "many": "1_000"}
+
+
+def test_what_only_looks_like_a_number_stays_text():
+    text = "".join(f"{key}: {value}\n" for key, value in TEXTS.items()) + "mtu: 9000\nmetric: 0\nless: -1\ndhcp4: true\nempty:\n"
+    content = load(text)
+    assert content == {**TEXTS, "mtu": 9000, "metric": 0, "less": -1, "dhcp4": True, "empty": None}
+    assert load(dump(content)) == content
+    # Nor does anybody else read it as one afterwards.
+    assert yaml.safe_load(dump(content)) == content
+    assert yaml.safe_load(text)["macaddress"] == 41135085296, "what the loader is for"
+
+
 def module(tmp_path, check=False, **arguments):
     arguments |= {"directory": str(tmp_path / "netplan"), "backup_dir": str(tmp_path / "backup"), "bridge": "br0"}
     arguments |= {"_ansible_check_mode": check, "_ansible_remote_tmp": str(tmp_path), "_ansible_diff": True}
@@ -59,7 +73,7 @@ def module(tmp_path, check=False, **arguments):
 def test_check_run_again_and_back(tmp_path):
     (tmp_path / "netplan").mkdir()
     file = tmp_path / "netplan" / "50-cloud-init.yaml"
-    original = "# made by hand\n" + yaml.safe_dump(BEFORE)
+    original = "# made by hand\n" + yaml.safe_dump(BEFORE).replace("mtu: 9000", "mtu: 9000\n      macaddress: 52:54:00:12:34:56")
     file.write_text(original)
     file.chmod(0o600)
 
@@ -69,7 +83,8 @@ def test_check_run_again_and_back(tmp_path):
     done = module(tmp_path, interface="eno3")
     assert done["changed"] is True
     assert done["diff"]["before"] == original
-    assert "br0" in yaml.safe_load(file.read_text())["network"]["bridges"]
+    network = yaml.safe_load(file.read_text())["network"]
+    assert "br0" in network["bridges"] and network["ethernets"]["eno3"]["macaddress"] == "52:54:00:12:34:56"
     assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "backup" / file.name).read_text() == original
 

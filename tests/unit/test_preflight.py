@@ -14,6 +14,8 @@ import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
 from ansible_collections.stratus.cloud.plugins.module_utils.preflight import Site, site_problems
 
+from tests.support.run_module import run_module
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -50,6 +52,20 @@ def found(site: Site, **options) -> dict[str, dict]:
 
 def test_the_lab_has_no_problem(site):
     assert site_problems(site) == []
+
+
+def test_libraries_are_those_of_the_requirements(site):
+    site.requirements = ["python-libmaas==0.6.8", "hvac>=2.1,<3", "openstacksdk>=4,<4.15", "juju==3.6.1.3"]
+    site.libraries = {"python": "/usr/bin/python3", "packages": {"python-libmaas": "0.6.8", "hvac": "2.4.0", "openstacksdk": "4.15.1"}}
+    [entry] = site_problems(site)
+    assert entry["check"] == "libraries" and entry["variable"] == "stratus_api_host" and "/usr/bin/python3 -m pip install" in entry["remedy"]
+    assert entry["problem"].endswith("openstacksdk>=4,<4.15 (4.15.1 there), juju==3.6.1.3 (none there)")
+    assert not site_problems(site, skip=["libraries"])
+
+
+def test_python_packages_info_tells_what_this_interpreter_has(tmp_path):
+    told = run_module("python_packages_info", {}, tmp_path)
+    assert not told["changed"] and told["packages"]["python-libmaas"] and told["packages"]["pytest"] == pytest.__version__ and told["python"]
 
 
 def test_the_example_is_refused_for_its_placeholders_only(site):
@@ -111,6 +127,15 @@ def test_names_that_collide(site):
     assert "no host name" in problems["Under_Score"]["problem"]
 
 
+@pytest.mark.parametrize("name", ["os_", "-os", "OS-", "o" * 62])
+def test_virtual_machines_have_host_names(site, name):
+    site.variables["juju_vm"] = {**site.variables["juju_vm"], "hostname": f"{name}0-"}
+    site.variables["openstack_bundle_vm_prefix"] = name
+    problems = found(site)
+    assert "no host name" in problems["juju_vm.hostname"]["problem"]
+    assert f"virtual machine {name}10 would have no host name" in problems["openstack_bundle_vm_prefix"]["problem"]
+
+
 def test_machines_need_a_mac_address_and_a_whole_bmc(site):
     site.machines["compute0"] = {"bmc": {"type": "ipmi", "address": "10.42.0.20", "user": "root"}}
     problems = found(site)
@@ -162,6 +187,44 @@ def test_known_faults_of_what_is_installed_and_of_whole_tracks(site):
     assert [warning.partition(" = ")[0] for warning in preflight.warnings(site)] == ["maas_channel", "lxd_channel"]
     site.variables |= {"maas_channel": "4.0/edge"}
     assert "410 Gone" in found(site)["maas_channel"]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("product", "version", "tracked", "asked", "remedy"),
+    [
+        ("maas", "3.7.3-17926-g.4d2f3bbd7", "3.7/stable", "3.5/stable", "set maas_channel to 3.7/stable"),
+        (
+            "maas",
+            "3.5.13-16408-g.0ae4c2f6b",
+            "3.5/stable",
+            "3.6/stable",
+            "set maas_channel to 3.5/stable, or back its data up and run `snap refresh --channel=3.6/stable maas` there",
+        ),
+        ("maas", "3.6.5", "latest/stable", "3.6/stable", "back its data up and run `snap refresh --channel=3.6/stable maas` there"),
+        ("maas", "3.6.5", "-", "3.6/stable", "run `snap switch --channel=3.6/stable maas` there if it is of that release"),
+        ("lxd", "5.0.4-497bdb3", "5.0/stable/…", "5.21/stable", "set lxd_channel to 5.0/stable, or back its data up"),
+        ("lxd", "6.5-8b3a9d2", "6/stable", "5.21/stable", "lxd does not go back with its data"),
+        ("lxd", "6.5-8b3a9d2", "6/stable", "6/stable", "lxd does not go back with its data"),
+        ("juju", "4.0.1", "4.0/stable", "3.6/stable", "juju does not go back with its data"),
+    ],
+)
+def test_a_snap_that_is_there_keeps_its_track(site, product, version, tracked, asked, remedy):
+    site.controller |= {"distribution": "Ubuntu", "distribution_version": "24.04", "snaps": {product: version}, "channels": {product: tracked}}
+    site.variables |= {f"{product}_channel": asked}
+    if product == "maas":
+        site.variables["postgres_version"] = "16"
+        site.controller["postgres"] = [16]
+    entry = [entry for entry in site_problems(site) if entry["variable"] == f"{product}_channel"][0]
+    assert entry["check"] == "versions" and entry["remedy"].startswith(remedy)
+    assert tracked == asked or ("no channel" if tracked == "-" else tracked) in entry["problem"]
+    assert not found(site, skip=["versions"])
+
+
+def test_another_risk_of_the_same_track_is_taken_and_a_snap_that_is_not_used_does_not_matter(site):
+    site.controller["channels"] = {"maas": "3.5/edge", "juju": "3.6/stable/…", "lxd": "6/stable"}
+    assert site_problems(site) == [], "on Debian LXD comes as a package"
+    site.variables["juju_channel"] = "stable"
+    assert "tracks" not in found(site)["juju_channel"]["problem"]
 
 
 def test_the_controller_holds_the_virtual_machines(site):

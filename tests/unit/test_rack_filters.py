@@ -14,7 +14,8 @@ def test_machines_with_and_without_bmc():
     first, second = rack_machines(["a", "b"], hostvars)
     assert first["power_type"] == "ipmi"
     assert first["power_parameters"] == {"power_address": "10.0.0.1", "power_user": "u", "power_pass": "1234", "cipher_suite_id": "3"}
-    assert second == {"hostname": "b", "mac_addresses": ["52:54:00:00:00:02"], "architecture": "amd64/generic", "zone": "rack2"}
+    plain = {"hostname": "b", "mac_addresses": ["52:54:00:00:00:02"], "architecture": "amd64/generic", "zone": "rack2"}
+    assert second == {**plain, "default_power_type": "manual"}
 
 
 def test_bmcs_that_can_be_asked():

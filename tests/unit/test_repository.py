@@ -51,10 +51,40 @@ def test_role(role):
     assert not [entry for entry, spec in specs.items() if not spec.get("description")], "entry points without a description"
     assert (role / "README.md").stat().st_size > 200
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text()) or {}
-    strangers = [name for name in defaults if not name.startswith((f"{role.name}_", "stratus_", f"__{role.name}_", "vault_"))]
+    strangers = [name for name in defaults if not name.startswith((f"{role.name}_", "stratus_", f"__{role.name}_"))]
     assert not strangers, f"variables without the role's prefix: {strangers}"
     undocumented = set(defaults) - set().union(*(spec.get("options", {}) for spec in specs.values()))
     assert not undocumented, f"defaults that no argument spec names: {sorted(undocumented)}"
+
+
+def _entry_points() -> set[tuple[str, str]]:
+    """(role, entry point) of every include_role of the playbooks and roles."""
+    files = [*(ROOT / "playbooks").rglob("*.yml"), *ROOT.glob("roles/*/tasks/**/*.yml")]
+    named = (re.finditer(r"_role:\s+name: stratus\.cloud\.(\w+)(?:\s+tasks_from: (\w+)\n)?", path.read_text()) for path in files)
+    return {(match[1], match[2] or "main") for matches in named for match in matches}
+
+
+def _read_by(role: str, entry: str) -> set[str]:
+    """The role's variables that the tasks of an entry point read, those that it includes too."""
+    left, seen, text = [ROOT / f"roles/{role}/tasks/{entry}.yml"], set(), ""
+    while left:
+        path = left.pop()
+        if path not in seen and path.exists():
+            seen.add(path)
+            text += path.read_text()
+            left += [path.parent / name for name in re.findall(r"_tasks:\s+(?:file: )?\"?([\w/]+\.yml)", path.read_text())]
+            left += [path.parents[1] / "templates" / name for name in re.findall(r"src: ([\w.]+\.j2)", path.read_text())]
+    return set(re.findall(rf"\b({role}_\w+)", text))
+
+
+# The parts of host hand each other their variables.
+@pytest.mark.parametrize(("role", "entry"), sorted(pair for pair in _entry_points() if pair[0] != "host"))
+def test_an_entry_points_spec_has_what_its_tasks_read(role, entry):
+    specs = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"]
+    assert entry in specs, f"{role} has no argument spec for {entry}"
+    known = set(yaml.safe_load((ROOT / f"roles/{role}/defaults/main.yml").read_text()) or {}) | set(specs["main"].get("options") or {})
+    lacking = (_read_by(role, entry) & known) - set(specs[entry].get("options") or {})
+    assert not lacking, f"{entry} of {role} reads what its spec does not name: {sorted(lacking)}"
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda p: p.name)
@@ -70,7 +100,7 @@ def test_a_playbook_can_be_called_by_the_collections_name(path):
 
 
 READ_ONLY = {"init", "preflight", "report", "verify"}
-"""Playbooks that leave the cloud as it is; verify's own things are nobody else's. ``lock`` is what the others begin with."""
+"""Playbooks that leave the cloud as it is; verify has a lock of its own. ``lock`` is what the others begin with."""
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda p: p.name)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 PREFIX = "/MAAS/api/2.0/"
-RESTFUL = {"create": "POST", "read": "GET", "update": "PUT", "delete": "DELETE"}
 # Keys that may hold slashes (a subnet is also found by its CIDR).
 WIDE = {"subnets/{id}/": "id"}
 

@@ -126,7 +126,7 @@ def resolve(name: str, channel: str | None = None, base: str | None = None, revi
     else:
         bases = tracks[track]
     if base and base not in bases:
-        raise _no_release(name, f"{track}/{risk}", base)
+        raise _no_release(name, f"{track}/{risk}", base, OtherBase)
     found = revision_of(name, track, risk)
     if revision is not None:
         if revision > behaviour(name)["revision"] + 20 * len(tracks) + 20:
@@ -135,11 +135,15 @@ def resolve(name: str, channel: str | None = None, base: str | None = None, revi
     return {"name": name, "revision": found, "track": track, "risk": risk, "bases": list(bases), "url": url(name, found, arch)}
 
 
-def _no_release(name: str, channel: str, base: str | None) -> JujuError:
+class OtherBase(JujuError):
+    """The channel has releases for other bases."""
+
+
+def _no_release(name: str, channel: str, base: str | None, kind: type[JujuError] = JujuError) -> JujuError:
     lines = [f'channel "{track}/stable": available bases are: ' + ", ".join(f"ubuntu@{b}" for b in bases) for track, bases in family(name)["tracks"].items()]
     where = f', base "amd64/ubuntu/{base}/stable"' if base else ""
     text = f'selecting releases: charm or bundle not found for channel "{channel}"{where}'
-    return JujuError(text + "\navailable releases are:\n  " + "\n  ".join(lines), "not found")
+    return kind(text + "\navailable releases are:\n  " + "\n  ".join(lines), "not found")
 
 
 def version_of(name: str, channel: str) -> str:

@@ -14,7 +14,6 @@ from lab.world.juju.errors import JujuError, exists, not_found
 PORT = 17070
 DEPLOYED, FAILED_DEPLOYMENT = 6, 11
 POLL = 10
-DEFAULT_BASE = "22.04"
 
 
 class Controllers:

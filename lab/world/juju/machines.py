@@ -281,6 +281,7 @@ class Machines:
             self.juju.changed(found)
             return
         self._set(row, "agent", "started", "")
+        self.juju.units.machine_back(found, machine)
         for other in found["machines"].values():
             if other["parent"] == machine and other["instance"]["status"] == "pending":
                 self._start_container(found, other)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.world import pki
+from lab.world.juju import special
 
 Function = Callable[[Any, dict[str, Any]], dict[str, Any]]
 
@@ -137,6 +138,11 @@ def vault_pause(view: Any, parameters: dict) -> dict:
     return pause(view, parameters)
 
 
+def vault_resume(view: Any, parameters: dict) -> dict:
+    vault_restart(view, parameters)
+    return resume(view, parameters)
+
+
 # -- OpenStack ----------------------------------------------------------------------------------------------------------
 def _password(view: Any) -> str:
     return view.juju.engine.effects.openstack_password()
@@ -181,8 +187,13 @@ def _compute_state(key: str, value: bool) -> Function:
 
 
 def _running(view: Any, name: str) -> int:
-    """How many servers Nova has on the unit's host, as it was asked when the action began."""
+    """How many servers Nova has on the unit's host, as it was asked when the action began (charm-nova-compute, lib/nova_compute/cloud_utils.py)."""
     count = view.unit["state"].pop("servers", 0)
+    if "removed" in view.unit["state"]:
+        raise Failed(
+            f"Action {name} failed: Nova compute node '{_compute_name(view)}.maas' not found in the list of hypervisors. "
+            "Is the unit already removed from the cloud?"
+        )
     if count is None:
         raise Failed(f"Action {name} failed: Unable to establish connection to the compute service")
     return int(count)
@@ -194,7 +205,8 @@ def compute_remove(view: Any, parameters: dict) -> dict:
             "Action remove-from-cloud failed: This unit can not be removed from the cloud because it's still running VMs. "
             "Please remove these VMs or migrate them to another nova-compute unit"
         )
-    view.unit["state"]["removed"] = True
+    view.unit["state"]["removed"] = view.juju.engine.now()
+    view.juju.engine.after(special.UPDATE_STATUS, "juju.recompute", model=view.model["uuid"])
     return {"message": "Unit was removed from the cloud"}
 
 
@@ -214,6 +226,16 @@ def compute_name(view: Any, parameters: dict) -> dict:
 def compute_list(view: Any, parameters: dict) -> dict:
     hosts = [(view.model["machines"].get(u["machine"]) or {}).get("hostname", "") for u in _hypervisors(view) if "start" in u["done"]]
     return {"compute-nodes": json.dumps([{"id": n + 1, "host": h, "state": "up", "status": "enabled"} for n, h in enumerate(hosts)])}
+
+
+def ceilometer_upgrade(view: Any, parameters: dict) -> dict:
+    if not (view.complete("metric-service") and view.complete("identity-credentials")):
+        raise Failed("The identity-credentials and or metric-service relations are not complete. ceilometer-upgrade cannot be run until they are ready.")
+    if not view.leader:
+        command = "Command '['leader-set', 'ceilometer_upgrade_run=True']' returned non-zero exit status 1."
+        raise Failed(f"ceilometer-upgrade resulted in an unexpected error: {command}", {"outcome": "ceilometer-upgrade failed, see traceback."})
+    view.app["state"]["upgraded"] = True
+    return {"outcome": "success, ceilometer-upgrade completed."}
 
 
 # -- databases and brokers ----------------------------------------------------------------------------------------------
@@ -278,7 +300,7 @@ def ovn_status(view: Any, parameters: dict) -> dict:
     return {"ovnnb": json.dumps(state), "ovnsb": json.dumps(state)}
 
 
-LONG = {"reboot-cluster-from-complete-outage", "mysqldump", "openstack-upgrade", "package-upgrade", "generate-root-ca", "authorize-charm"}
+LONG = {"reboot-cluster-from-complete-outage", "mysqldump", "openstack-upgrade", "package-upgrade", "generate-root-ca", "authorize-charm", "ceilometer-upgrade"}
 
 COMMON: dict[str, Function] = {"pause": pause, "resume": resume, "juju-run": shell, "juju-exec": shell}
 
@@ -294,6 +316,7 @@ ACTIONS: dict[tuple[str, str], Function] = {
     ("vault", "generate-certificate"): vault_certificate,
     ("vault", "restart"): vault_restart,
     ("vault", "pause"): vault_pause,
+    ("vault", "resume"): vault_resume,
     ("keystone", "get-admin-password"): keystone_password,
     ("keystone", "list-service-usernames"): keystone_users,
     ("nova-cloud-controller", "clear-unit-knownhost-cache"): nova_clear_cache,
@@ -305,6 +328,7 @@ ACTIONS: dict[tuple[str, str], Function] = {
     ("nova-compute", "instance-count"): compute_instances,
     ("nova-compute", "node-name"): compute_name,
     ("nova-compute", "list-compute-nodes"): compute_list,
+    ("ceilometer", "ceilometer-upgrade"): ceilometer_upgrade,
     ("mysql-innodb-cluster", "cluster-status"): mysql_status,
     ("mysql-innodb-cluster", "reboot-cluster-from-complete-outage"): mysql_reboot,
     ("rabbitmq-server", "cluster-status"): rabbit_status,

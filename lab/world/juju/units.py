@@ -265,6 +265,9 @@ class Units:
             row["state"][kind] = int(number)
             if kind == "upgrade" and app:
                 self.juju.world.vault.unit_upgraded(found, row)
+            if kind == "upgrade" and app and app["charm"] == "ceilometer" and app["leader"] == unit and self.view(found, row).related("metric-service"):
+                # Its hook has no way to know, and takes the action for done.
+                app["state"]["upgraded"] = True
         self.engine.log("juju.step", unit=unit, step=step)
         self.juju.changed(found)
 
@@ -301,6 +304,12 @@ class Units:
                 others = self.juju.applications.units(model, unit["app"])
                 if all(model["machines"][u["machine"]]["agent"]["status"] == "down" for u in others):
                     app["state"]["outage"] = unit["name"]
+
+    def machine_back(self, model: dict, machine: str) -> None:
+        """What starts by itself with a machine that has power again."""
+        for unit in [u for u in model["units"].values() if u["machine"] == machine and "start" in u["done"]]:
+            if model["applications"][unit["app"]]["charm"] == "vault":
+                self.juju.world.vault.restart(model, unit)
 
     def resolve(self, model: dict, unit: dict, retry: bool) -> None:
         if not retry and unit["error"]:

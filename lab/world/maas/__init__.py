@@ -166,6 +166,8 @@ class MaasWorld:
         self.http_up()
         if not self.state["region"]["rack"]:
             self.rack_ready()
+        if self.engine.cancel("maas.catalogue"):
+            self.images.read_catalogues()
 
     # -- users ----------------------------------------------------------------------------------------------------------------
     def create_admin(self, username: str, password: str, email: str) -> None:

@@ -52,6 +52,8 @@ class Config(Part):
             raise bad("No provided value!")
         self.known(name)
         self.state["config"][name] = self._clean(name, SETTINGS[name][0], value)
+        if name in ("http_proxy", "enable_http_proxy"):
+            self.maas.images.read_soon()
         self.engine.touch()
 
     def _clean(self, name: str, kind: Any, value: str) -> Any:

@@ -18,6 +18,8 @@ KEYRING = "/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg"
 # Part of an import that the region needs; the rack fetches from the region in the rest.
 REGION_SHARE = 0.88
 STEPS = 8
+# Seconds until the region has read what a source offers, which it does in its own time.
+CATALOGUE = 20
 
 
 class Images(Part):
@@ -29,6 +31,7 @@ class Images(Part):
         self.selections = Table(maas, "boot_selections", "BootSourceSelection")
         self.resources = Table(maas, "boot_resources", "BootResource")
         self.engine.handler("maas.import_step", self._step)
+        self.engine.handler("maas.catalogue", self.read_catalogues)
 
     # -- what is wanted -------------------------------------------------------------------------------------------------
     def add_default_source(self) -> None:
@@ -41,7 +44,19 @@ class Images(Part):
 
     def _add_source(self, url: str, filename: str, data: str) -> Row:
         now = self.engine.now()
-        return self.sources.add(url=url, keyring_filename=filename, keyring_data=data, created=now, updated=now)
+        self.read_soon()
+        return self.sources.add(url=url, keyring_filename=filename, keyring_data=data, created=now, updated=now, unread=True)
+
+    def read_soon(self) -> None:
+        """A source or the proxy changed: the region answers, and reads its sources then."""
+        self.engine.after(CATALOGUE, "maas.catalogue")
+
+    def read_catalogues(self) -> None:
+        """What the sources offer; from one that cannot be read nothing can be selected, and nothing comes."""
+        for source in self.sources:
+            if source.get("unread") and not self.engine.fault("image_source"):
+                del source["unread"]
+        self.engine.touch()
 
     def create_source(self, fields: Fields) -> Row:
         self._check_source(fields, fields.text("keyring_filename"), fields.text("keyring_data"))
@@ -85,21 +100,21 @@ class Images(Part):
 
     def create_selection(self, source_id: str, fields: Fields) -> Row:
         source = self.sources.get(source_id)
-        values = self._selection(fields, {"os": "", "release": "", "arches": [], "subarches": [], "labels": []})
+        values = self._selection(source, fields, {"os": "", "release": "", "arches": [], "subarches": [], "labels": []})
         if self.selections.one(boot_source_id=source["id"], os=values["os"], release=values["release"]):
             raise invalid({"__all__": "Boot source selection with this Boot source, Os and Release already exists."}, BARE_JSON)
         return self.selections.add(boot_source_id=source["id"], **values)
 
     def update_selection(self, row: Row, fields: Fields) -> Row:
-        row.update(self._selection(fields, row))
+        row.update(self._selection(self.sources.get(row["boot_source_id"]), fields, row))
         self.engine.touch()
         return row
 
     @staticmethod
-    def _selection(fields: Fields, old: Row) -> Row:
+    def _selection(source: Row, fields: Fields, old: Row) -> Row:
         values = {name: fields.text(name) if name in fields else old[name] for name in ("os", "release")}
         values.update({name: fields.list(name) or old[name] for name in ("arches", "subarches", "labels")})
-        offered = STREAMS.get(values["os"], {}).get(values["release"]) if values["os"] == "ubuntu" else None
+        offered = STREAMS.get(values["os"], {}).get(values["release"]) if values["os"] == "ubuntu" and not source.get("unread") else None
         if offered is None:
             text = f"OS {values['os']} with release {values['release']} has no available images for download"
             raise invalid({"os": text})
@@ -120,6 +135,7 @@ class Images(Part):
         """Begin an import, unless one runs: it takes long when something is missing, and little when only to look."""
         if self.importing is not None or not len(self.sources):
             return
+        self.read_catalogues()
         wanted = self._wanted()
         missing = [key for key in wanted if not self._complete(key)]
         seconds = self.engine.duration("image_import" if missing else "image_check")
@@ -182,7 +198,10 @@ class Images(Part):
     def _wanted(self) -> list[tuple[str, str]]:
         """Names and architectures of the resources that the selections ask for, boot loaders last."""
         wanted = []
+        unread = {source["id"] for source in self.sources if source.get("unread")}
         for selection in self.selections:
+            if selection["boot_source_id"] in unread:
+                continue
             release = STREAMS["ubuntu"][selection["release"]]
             for arch in release["arches"] if "*" in selection["arches"] else selection["arches"]:
                 for kernel in self._kernels(release["version"]):
@@ -238,6 +257,7 @@ class Images(Part):
     def sets(self, row: Row) -> dict[str, Any]:
         """The versions of a resource with their files, as far as they have arrived."""
         done = row["progress"] >= 1
+        left = {} if done else {"progress": round(100 * row["progress"], 1)}
         files: dict[str, Any] = {}
         if row["name"].startswith("ubuntu/"):
             specs = STREAMS["files"]
@@ -246,11 +266,9 @@ class Images(Part):
             specs = [{"filename": f"{row['name'].split('/')[0].replace('grub-efi-signed', 'grub2-signed')}.tar.xz", "filetype": "archive.tar.xz", "size": size}]
         for spec in specs:
             digest = hashlib.sha256(f"{row['name']}{row['architecture']}{spec['filename']}".encode()).hexdigest()
-            files[spec["filename"]] = {**spec, "sha256": digest, "filename_on_disk": digest[:7], "complete": done}
-            if not done:
-                files[spec["filename"]]["progress"] = round(row["progress"], 3)
+            files[spec["filename"]] = {**spec, "sha256": digest, "filename_on_disk": digest[:7], "complete": done, **left}
         version = STREAMS["version"]
-        return {version: {"version": version, "label": "stable", "size": sum(f["size"] for f in specs), "complete": done, "files": files}}
+        return {version: {"version": version, "label": "stable", "size": sum(f["size"] for f in specs), "complete": done, **left, "files": files}}
 
     def rack_images(self) -> dict[str, Any]:
         """What a rack controller holds, and whether that is all the region has."""

@@ -235,6 +235,8 @@ class Lifecycle(Part):
             else:
                 fault = self._script_fault("commissioning_failed", machine, result)
                 self.maas.results.move(machine, result, FAILED if fault else PASSED, (fault or {}).get("output", ""))
+                if result["name"] == BMC_CONFIG and not fault and machine["rack"] and machine["power_type"] == "ipmi":
+                    self.maas.power.take_over(machine)
         if index + 1 < 2 * len(results):
             self._step("commission", machine, pace, index=index + 1, pace=pace)
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -15,7 +14,26 @@ from lab.world.maas.networks import NO_CHOICE, REQUIRED
 from lab.world.maas.nodes import MACHINE
 from lab.world.maas.power import PREFIX, TYPES
 
-LABEL = re.compile(r"\A[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\Z")
+LABEL = re.compile(r"\A[a-zA-Z0-9-]*\Z")
+
+
+def hostname_problem(hostname: str) -> str | None:
+    """What keeps ``hostname``, with or without a domain, from naming a machine (MAAS's validate_hostname)."""
+    labels = hostname.split(".")
+    if len(hostname) > 255:
+        return "Hostname is too long.  Maximum allowed is 255 characters."
+    if "_" in labels[0]:
+        return f"Host label cannot contain underscore: {labels[0]!r}."
+    for label in labels:
+        if not label:
+            return "DNS name contains an empty label."
+        if len(label) > 63:
+            return f"Label is too long: {label!r}.  Maximum allowed is 63 characters."
+        if label.startswith("-") or label.endswith("-"):
+            return f"Label cannot start or end with hyphen: {label!r}."
+        if not LABEL.match(label):
+            return f"Label contains disallowed characters: {label!r}."
+    return None
 
 
 class Machines(Part):
@@ -132,10 +150,9 @@ class Machines(Part):
         hostname = fields.text("hostname")
         if hostname:
             label, _dot, domain_name = hostname.partition(".")
-            if "_" in label:
-                errors["hostname"] = f"Host label cannot contain underscore: '{label}'."
-            elif not LABEL.match(label) or len(label) > 63:
-                errors["hostname"] = f"Invalid hostname label: '{label}'."
+            problem = hostname_problem(hostname)
+            if problem:
+                errors["hostname"] = problem
             elif any(other["hostname"] == label and other is not node for other in self.maas.nodes.rows.values()):
                 errors["hostname"] = "Node with this Hostname already exists."
             values["hostname"] = label
@@ -232,14 +249,7 @@ class Machines(Part):
             node["interfaces"].append(self.maas.interfaces.new(spec.get("name", f"eth{number}"), "physical", spec["mac"].lower()))
         node["boot_interface"] = node["interfaces"][0]["id"]
         self.link_rack(node)
-        bmc = rack_machine.get("bmc")
-        if bmc:
-            user, password = self.maas.config.get("maas_auto_ipmi_user"), self.maas.users.secret(13)
-            self.maas.rack.add_login(rack_machine["hostname"], user, password)
-            given = Fields({"power_parameters": json.dumps({"power_address": bmc["address"], "power_user": user, "power_pass": password})})
-            node["power_type"] = "ipmi"
-            node["power_parameters"] = self.maas.power.parse(given, "ipmi", None, {})
-            node["power_parameters"]["privilege_level"] = self.maas.config.get("maas_auto_ipmi_user_privilege_level")
+        self.maas.power.take_over(node)
         if self.maas.config.get("enlist_commissioning"):
             hardware = self.maas.nodes.hardware_of(node)
             self.maas.nodes.inspect(node, hardware)
@@ -249,7 +259,7 @@ class Machines(Part):
                 boot["vlan"] = subnet["vlan"]
                 ip = self.maas.subnets.lease(subnet, boot["mac"])
                 boot["discovered"] = [{"subnet": subnet["id"], "ip": ip}] if ip else None
-        node["power_state"] = "on" if bmc else "unknown"
+        node["power_state"] = "on" if node["power_type"] else "unknown"
         self.engine.log("machine", machine=node["hostname"], rack=rack_machine["hostname"], state="enlisted")
         return node
 

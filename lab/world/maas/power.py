@@ -100,6 +100,18 @@ class Power(Part):
             raise ApiError(500, "IPAddress() does not support netmasks or subnet prefixes! See documentation for details.")
         return values
 
+    def take_over(self, node: Row) -> None:
+        """What 30-maas-01-bmc-config finds on a machine of the rack, and does: a BMC user of MAAS's own, which the region works with from then on."""
+        bmc = self.maas.rack.machines[node["rack"]].get("bmc")
+        if not bmc:
+            return
+        user, password = self.maas.config.get("maas_auto_ipmi_user"), self.maas.users.secret(13)
+        self.maas.rack.add_login(node["rack"], user, password)
+        given = Fields({"power_parameters": json.dumps({"power_address": bmc["address"], "power_user": user, "power_pass": password})})
+        node["power_type"] = "ipmi"
+        node["power_parameters"] = self.parse(given, "ipmi", None, {})
+        node["power_parameters"]["privilege_level"] = self.maas.config.get("maas_auto_ipmi_user_privilege_level")
+
     # -- driving --------------------------------------------------------------------------------------------------------
     def driver(self, machine: Row) -> str:
         """The driver that can switch this machine; raises what the region answers when there is none to reach."""

@@ -8,6 +8,7 @@ from typing import Any
 from lab.errors import ApiError, bad, invalid
 from lab.world.maas import names
 from lab.world.maas.base import Fields, Part, Row, Table, whole
+from lab.world.maas.machines import hostname_problem
 from lab.world.maas.networks import NO_CHOICE, REQUIRED
 from lab.world.maas.nodes import MACHINE
 
@@ -77,7 +78,7 @@ class VmHosts(Part):
                 errors["name"] = "Pod with this Name already exists."
         for name, table in (("zone", self.maas.zones.table), ("pool", self.maas.pools.table)):
             if fields.get(name):
-                found = table.one(name=fields.text(name)) or table.find(fields.text(name))
+                found = table.one(name=fields.text(name))
                 if found is None:
                     errors[name] = NO_CHOICE
                 else:
@@ -130,7 +131,8 @@ class VmHosts(Part):
         found = self.maas.world.effects.lxd_probe(
             self.url(parameters["power_address"]), parameters.get("certificate", ""), parameters.get("key", ""), parameters.get("password")
         )
-        if found is None or found.get("auth") != "trusted":
+        # One without a storage pool is not read at all (MAAS' drivers/pod/lxd.py, _discover).
+        if found is None or found.get("auth") != "trusted" or not found.get("storage_pools"):
             return
         row["version"] = found.get("server_version", "")
         row["probe"] = {"server_version": row["version"]}
@@ -182,11 +184,15 @@ class VmHosts(Part):
     def compose(self, row: Row, fields: Fields, user: str) -> Row:
         errors: dict[str, Any] = {}
         if row["size"] is None:
-            raise bad("Pod does not support composability.")
+            raise bad("VM host does not support composability.")
         request = self._request(row, fields, errors)
+        places = self._places(fields, errors)
         hostname = fields.text("hostname")
-        if hostname and any(node["hostname"] == hostname for node in self.maas.nodes.rows.values()):
-            errors["hostname"] = "Node with this Hostname already exists."
+        problem = hostname_problem(hostname) if hostname else None
+        if any(node["hostname"] == hostname for node in self.maas.nodes.rows.values()):
+            problem = f'Node with hostname "{hostname}" already exists'
+        if problem:
+            errors["hostname"] = problem
         if errors:
             raise invalid(errors)
         problem = self._room(row, request)
@@ -196,10 +202,22 @@ class VmHosts(Part):
         if fault:
             text = f"Failed talking to VM host: {fault.get('text', 'Unable to compose machine because: Failed creating instance')}"
             raise ApiError(int(fault.get("status", 503)), text)
-        machine = self._new(row, request, hostname, fields, user)
+        machine = self._new(row, request, hostname, places)
         if not fields.flag("skip_commissioning"):
             self.engine.after(self.engine.duration("vm_compose"), "maas.composed", system_id=machine["system_id"], user=user)
         return machine
+
+    def _places(self, fields: Fields, errors: dict[str, Any]) -> dict[str, int]:
+        """Zone, pool and domain that are asked for: this form takes them by id only."""
+        places = {}
+        for name, table in (("zone", self.maas.zones.table), ("pool", self.maas.pools.table), ("domain", self.maas.domains.table)):
+            if fields.get(name):
+                found = table.find(fields.text(name))
+                if found is None:
+                    errors[name] = NO_CHOICE
+                else:
+                    places[name] = found["id"]
+        return places
 
     def _request(self, row: Row, fields: Fields, errors: dict[str, Any]) -> Row:
         """Cores, memory and disks that are asked for."""
@@ -236,7 +254,7 @@ class VmHosts(Part):
             return "Not enough space for disks."
         return None
 
-    def _new(self, row: Row, request: Row, hostname: str, fields: Fields, user: str) -> Row:
+    def _new(self, row: Row, request: Row, hostname: str, places: dict[str, int]) -> Row:
         taken = {node["hostname"] for node in self.maas.nodes.rows.values()}
         name = hostname or names.petname(self.maas.random, taken)
         mac = names.mac_address(self.maas.random)
@@ -267,18 +285,10 @@ class VmHosts(Part):
             virtual=virtual,
             vm_host=row["id"],
             vm_id=self.engine.number("maas.vms"),
-            zone=row["zone"],
-            pool=row["pool"],
             cpu_count=request["cores"],
             memory=request["memory"],
+            **{"zone": row["zone"], "pool": row["pool"], **places},
         )
-        for table, field in ((self.maas.zones.table, "zone"), (self.maas.pools.table, "pool")):
-            found = table.find(fields.text(field)) or table.one(name=fields.text(field)) if fields.get(field) else None
-            if found:
-                machine[field] = found["id"]
-        domain = self.maas.domains.by(fields.text("domain")) if fields.get("domain") else None
-        if domain:
-            machine["domain"] = domain["id"]
         nic = self.maas.interfaces.new("enp5s0", "physical", mac)
         machine["interfaces"].append(nic)
         machine["boot_interface"] = nic["id"]
@@ -301,19 +311,20 @@ class VmHosts(Part):
             self.maas.lifecycle.commission(machine, Fields({"testing_scripts": "none"}), user)
 
     def compose_for(self, fields: Fields) -> Row | None:
-        """A machine composed to serve an allocation, Ready at once; None when no host has the room (or pools, tags, zones exclude it)."""
+        """A machine composed to serve an allocation, Ready at once; None when no host has the room (or tags, zones exclude it)."""
         if {"tags", "subnets", "interfaces", "fabrics", "storage_label"} & set(fields):
             return None
         wanted = {"cores": fields.text("cpu_count"), "memory": fields.text("mem"), "storage": fields.text("storage")}
         request_fields = Fields({name: str(int(float(value))) if name != "storage" else value for name, value in wanted.items() if value})
         for row in self.table:
-            if row["size"] is None or (fields.get("pod") and row["name"] not in fields.list("pod")):
+            zone = self.maas.zones.table.get(row["zone"])["name"]
+            if row["size"] is None or (fields.get("pod") and row["name"] not in fields.list("pod")) or fields.get("zone", zone) != zone:
                 continue
             errors: dict[str, Any] = {}
             request = self._request(row, request_fields, errors)
             if errors or self._room(row, request) or self.engine.fault("compose_failed", hostname=""):
                 continue
-            machine = self._new(row, request, "", fields, row["created_by"])
+            machine = self._new(row, request, "", {})
             machine["dynamic"] = True
             hardware = machine["virtual"]
             self.maas.nodes.inspect(machine, hardware)

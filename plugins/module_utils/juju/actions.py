@@ -62,7 +62,7 @@ def start(client, unit, action, params=None):
         new = sorted(_known(client, unit, action) - before, key=int) if before is not None else []
         if not new:
             if before is None:
-                raise ConnectionLost(f"{error}; whether {action} runs on {unit} is not known: juju operations --units {unit}") from None
+                raise ConnectionLost(f"{error}; whether {action} runs on {unit} is not known: juju operations -m {client.model} --units {unit}") from None
             answer = client.call("Action", "EnqueueOperation", asked)
         else:
             return new[0]
@@ -90,7 +90,8 @@ def finish(client, number, timeout, interval=5, clock=time.monotonic, sleep=time
             if left <= 0:
                 raise
         if left <= 0:
-            raise JujuFault(f"action {number} is still {last} after {timeout:.0f} s; it goes on: juju show-operation {number}", id=number, status=last)
+            look_on = f"juju show-operation -m {client.model} {number}"
+            raise JujuFault(f"action {number} is still {last} after {timeout:.0f} s; it goes on: {look_on}", id=number, status=last)
         sleep(max(0.05, min(pause, left)))
         pause = min(pause * 1.5, interval)
 

@@ -165,7 +165,6 @@ class Application:
             bindings=wanted["bindings"],
             resources=pending,
             storage=wanted["storage"],
-            devices=wanted["devices"],
         )
 
     def _do_refresh(self, step, machines, known):

@@ -74,8 +74,8 @@ def _answers(about, timeout, sleep=time.sleep, clock=time.monotonic):
 
 
 def half_made(about):
-    """What an interrupted bootstrap leaves with the client: a name without an address, or without an account."""
-    return about is not None and (not about["endpoint"] or not about["password"])
+    """What an interrupted bootstrap leaves with the client: a name without an address. Whatever has an address may be somebody's cloud."""
+    return about is not None and not about["endpoint"]
 
 
 def clean(command, name):
@@ -163,6 +163,12 @@ def _until_made(command, options, sleep=time.sleep, clock=time.monotonic):
 
 
 def _existing(options, about):
+    if not about["password"]:
+        raise JujuFault(
+            f"the client on this host knows controller {about['name']} and has no password for it (changing it and logging out take it away). "
+            f"Write it into accounts.yaml beside its user {about['username'] or 'admin'}; nothing is bootstrapped over a controller that may be alive",
+            controller=shown(about),
+        )
     if not _answers(about, options["answer_timeout"]):
         raise JujuFault(
             f"the client knows controller {about['name']} at {', '.join(about['endpoint'])}, and it does not answer with its own certificate within "

@@ -317,7 +317,7 @@ def _application_problems(name, application, machines, applications, found):
         return set()
     for key in sorted(set(application) - APPLICATION_KEYS, key=str):
         found.append(f"{label}: unknown key '{key}'")
-    for key in ("offers", "plan", "scale", "placement", "attach-storage"):
+    for key in ("offers", "plan", "scale", "placement", "attach-storage", "devices"):
         if application.get(key):
             found.append(f"{label}: '{key}' is not something that this collection applies")
     if not application.get("charm"):
@@ -330,6 +330,8 @@ def _application_problems(name, application, machines, applications, found):
     for key in ("options", "bindings", "resources", "storage", "annotations", "exposed-endpoints"):
         if application.get(key) is not None and not isinstance(application[key], dict):
             found.append(f"{label}: '{key}' is not a mapping")
+    for key, value in application["storage"].items() if isinstance(application.get("storage"), dict) else ():
+        _attempt(found, f"{label}, storage {key}", limits.storage, value)
     if isinstance(application.get("options"), dict):
         for key, value in application["options"].items():
             if isinstance(value, (dict, list)):
@@ -464,8 +466,7 @@ def normal(bundle):
             "exposed": expose if ("expose" in given or "exposed-endpoints" in given) else None,
             "exposed_endpoints": given.get("exposed-endpoints") or {},
             "resources": dict(given.get("resources") or {}),
-            "storage": dict(given.get("storage") or {}),
-            "devices": dict(given.get("devices") or {}),
+            "storage": {str(key): limits.storage(value) for key, value in (given.get("storage") or {}).items()},
             "trust": bool(given.get("trust")),
             "annotations": {str(key): str(value) for key, value in (given.get("annotations") or {}).items()},
         }

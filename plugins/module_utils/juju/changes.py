@@ -239,13 +239,13 @@ def unit_absent(module, client):
     options = module.params
     now = statuses.read(client)
     there = [unit for unit in options["units"] if unit in now["units"]]
+    for unit in there:
+        if now["units"][unit]["principal"]:
+            raise JujuFault(f"{unit} is a subordinate of {now['units'][unit]['principal']} and goes with it")
     lines = [f"remove unit {unit}" for unit in there]
     answer = {"changed": bool(there), "plan": lines, "units": there, "waited": 0.0, "diff": _diff(lines)}
     if not there or module.check_mode:
         return answer
-    for unit in there:
-        if now["units"][unit]["principal"]:
-            raise JujuFault(f"{unit} is a subordinate of {now['units'][unit]['principal']} and goes with it")
     destroy_units(client, there, options["destroy_storage"], options["force"])
     if options["wait"]:
         gone = f"the end of {', '.join(there)}"

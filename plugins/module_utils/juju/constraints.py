@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 SIZES = {"M": 1, "G": 1024, "T": 1024**2, "P": 1024**3}
+STORAGE = re.compile(r"(?P<Count>\d+)|(?P<Size>\d+(?:\.\d+)?[MGTP])(?:i?B)?|(?P<Pool>[A-Za-z][\w-]*)", re.ASCII)
 SIZED = {"mem", "root-disk"}
 WHOLE = {"cores", "cpu-power"}
 LISTS = {"tags", "spaces", "zones"}
@@ -91,3 +92,17 @@ def same(left, right):
         return {key: sorted(value) if isinstance(value, list) else value for key, value in parse(constraints).items()}
 
     return plain(left) == plain(right)
+
+
+def storage(wanted):
+    """Storage as bundles write it (``ebs,10G,2``: pool, size and count in any order, each at most once) as the controller takes it; the size in MiB.
+
+    ValueError names what is malformed. Source: juju/storage, ParseConstraints, which the controller leaves to its clients.
+    """
+    found = {}
+    for part in str(wanted).split(","):
+        match = STORAGE.fullmatch(part)
+        if not match or match.lastgroup in found:
+            raise ValueError(f"'{wanted}' is not of the form POOL,SIZE,COUNT, as in cinder,10G,2")
+        found[match.lastgroup] = match[0] if match.lastgroup == "Pool" else int(part) if match.lastgroup == "Count" else _megabytes(match["Size"])
+    return {"Count": 1, **found}

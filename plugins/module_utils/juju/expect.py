@@ -11,6 +11,8 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import u
 
 PENDING, DONE, FAILED = "pending", "done", "failed"
 BROKEN_INSTANCES = ("provisioning error",)
+# Juju waits up to five minutes, and a random part of that, before it tries a failed hook again (its apiserver/facades/agent/retrystrategy).
+ERROR_GRACE = 600
 
 
 def _texts(value, default):
@@ -22,7 +24,7 @@ def _texts(value, default):
 class Rules:
     """Expectations in the form of juju_wait's options, compiled once so that a bad pattern is told before the wait."""
 
-    def __init__(self, applications=None, expect=None, normal_now=None, error_grace=300, lost_grace=600, fail_on=None, machines=True):
+    def __init__(self, applications=None, expect=None, normal_now=None, error_grace=ERROR_GRACE, lost_grace=600, fail_on=None, machines=True):
         self.applications = list(applications) if applications else None
         self.expect = {name: self._expectation(given or {}) for name, given in (expect or {}).items()}
         self.normal_now = [self._normal(given) for given in normal_now or []]

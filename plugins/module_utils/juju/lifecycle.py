@@ -12,8 +12,9 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import constrai
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import plain
 
-# Before it, destroying by force deleted virtual machines that Juju had not made (juju/juju 22691).
-FORCE_IS_SAFE = (3, 6, 25)
+# From the first to before the last: whatever leaves a model is deleted from MAAS when it is a virtual machine, also one that Juju did not make. It came
+# with change 22285 and was mended by 22700 (juju/juju, docs/releasenotes/juju_3.6.x.md). The preflight's row in bundles/versions.yml is held to this.
+LOSES_MACHINES = ((3, 6, 24), (3, 6, 25))
 # Keys that the controller takes and never shows again.
 UNSHOWN = ("authorized-keys",)
 
@@ -197,13 +198,18 @@ def _gone(client, uuid, seconds, interval, clock, sleep):
         pause = min(pause * 1.5, interval)
 
 
-def _safe_to_force(options, client):
-    """Raised on the rung that would use force, not before: what goes gracefully needs none."""
-    version = client.version
-    if not options["accept_machine_loss"] and _version(version) < FORCE_IS_SAFE:
+def loses_machines(version):
+    first, mended = LOSES_MACHINES
+    return first <= _version(version) < mended
+
+
+def _keep_machines(options, client):
+    """Raised where any way out of the model would cost machines, the graceful one as well."""
+    if not options["accept_machine_loss"] and loses_machines(client.version):
+        mended = ".".join(map(str, LOSES_MACHINES[1]))
         raise JujuFault(
-            f"model {options['name']} does not go without force, and the controller runs Juju {version}, which deletes virtual machines from MAAS when a "
-            "model is destroyed by force; use 3.6.25 or later, or set accept_machine_loss"
+            f"model {options['name']} is left as it is: the controller runs Juju {client.version}, which deletes virtual machines from MAAS that leave a "
+            f"model, also those that Juju did not make; upgrade the controller to {mended} or later, or set accept_machine_loss"
         )
 
 
@@ -215,6 +221,7 @@ def absent(module, client, clock=time.monotonic, sleep=time.sleep):
         return {"changed": False, "rungs": [], "waited": 0.0}
     if summary.get("is-controller") or summary.get("name") == "controller":
         raise JujuFault("this is the controller's own model: it goes with the controller only")
+    _keep_machines(options, client)
     found = plain_model(summary)
     # A model that is on its way out already changes only when it is pushed harder.
     alive = found["life"] == "alive"
@@ -223,8 +230,6 @@ def absent(module, client, clock=time.monotonic, sleep=time.sleep):
         return {"changed": alive, "model": found, "rungs": [], "waited": 0.0, "diff": diff if alive else {"before": {}, "after": {}}}
     tried = []
     for name, parameters, share in ladder(options["destroy_storage"], options["force"]):
-        if parameters.get("force"):
-            _safe_to_force(options, client)
         asked = {"model-tag": f"model-{found['uuid']}", "destroy-storage": None, "force": None, "max-wait": None, "timeout": None, **parameters}
         if not options["destroy_storage"] and not options["force"]:
             asked["destroy-storage"] = False

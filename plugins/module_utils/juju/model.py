@@ -152,15 +152,25 @@ def resolve(client, charm, architecture="amd64", switch=False):
     if switch:
         asked["switch-charm"] = True
     answer = client.call("Charms", "ResolveCharms", {"resolve": [asked]}, repeat=True)
-    result = only(answer.get("results"), f"charm {charm['charm']} ({charm['channel']})")
+    # With a capital, unlike every other answer: juju/rpc/params, ResolveCharmWithChannelResults.
+    result = only(answer.get("Results"), f"charm {charm['charm']} ({charm['channel']})")
     found = dict(result.get("charm-origin") or {})
+    # Charms 6 tells series, 7 bases.
+    offered = result.get("supported-bases") or [as_base(bundles.base(series)) for series in result.get("supported-series") or []]
     if charm["base"]:
-        found["base"] = as_base(charm["base"])
-    elif not (found.get("base") or {}).get("name"):
-        offered = result.get("supported-bases") or []
-        if offered:
-            found["base"] = offered[0]
+        wanted = as_base(charm["base"])
+        # The controller answers with another base where the channel has none for the one that was asked for
+        # (juju/core/charm/repository, retryResolveWithPreferredChannel).
+        if (found.get("base") or wanted) != wanted and wanted not in offered:
+            raise Refused(f"charm {charm['charm']} has no release for {_short(wanted)} in {charm['channel']}, but one for {_short(found['base'])}", "not found")
+        found["base"] = wanted
+    elif not (found.get("base") or {}).get("name") and offered:
+        found["base"] = offered[0]
     return result["url"], found
+
+
+def _short(base):
+    return f"{base['name']}@{base['channel'].split('/', maxsplit=1)[0]}"
 
 
 def add_charm(client, url, found):
@@ -213,9 +223,7 @@ def options_text(name, options):
     return json.dumps({name: options}) if options else ""
 
 
-def deploy(
-    client, name, url, found, channel, options=None, constraints=None, bindings=None, resources=None, storage=None, devices=None, count=0, placement=None
-):
+def deploy(client, name, url, found, channel, options=None, constraints=None, bindings=None, resources=None, storage=None, count=0, placement=None):
     given = {key: value for key, value in (options or {}).items() if value is not None}
     client.call(
         "Application",
@@ -234,7 +242,7 @@ def deploy(
                     "endpoint-bindings": bindings or {},
                     "resources": resources or {},
                     "storage": storage or {},
-                    "devices": devices or {},
+                    "devices": {},
                     "attach-storage": [],
                     "policy": "",
                     "Force": False,

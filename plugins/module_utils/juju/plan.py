@@ -9,6 +9,7 @@ to the bundle's machines by the bundle's names: which machine of the model that 
 
 from __future__ import annotations
 
+from ansible_collections.stratus.cloud.plugins.module_utils import secrecy
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import charms as offers
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import constraints as limits
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.bundle import channel as full_channel
@@ -219,10 +220,10 @@ def option_changes(wanted, present):
     return to_set, reset
 
 
-def _shown(value, limit=60):
+def _shown(option, value, limit=60):
     if value is None:
         return "unset"
-    text = plain(value)
+    text = plain(secrecy.shown(option, value))
     text = text if text and "\n" not in text and len(text) <= limit else repr(text[:limit] + ("..." if len(text) > limit else ""))
     return text or "''"
 
@@ -260,7 +261,7 @@ def _charm_step(application):
 def _deploy_step(name, application):
     parts = [f"deploy {name} ({application['charm']}, {application['channel']})"]
     if application["options"]:
-        parts.append("with " + ", ".join(f"{key}={_shown(value)}" for key, value in application["options"].items() if value is not None))
+        parts.append("with " + ", ".join(f"{key}={_shown(key, value)}" for key, value in application["options"].items() if value is not None))
     return {"action": "deploy", "application": name, "wanted": application, "text": " ".join(parts)}
 
 
@@ -284,7 +285,7 @@ def _existing(name, application, present, steps, notes):
     if application["trust"] and not present.get("trust"):
         to_set["trust"] = True
     if to_set or reset:
-        words = [f"{key}: {_shown((present.get('options') or {}).get(key, {}).get('value'))} -> {_shown(value)}" for key, value in to_set.items()]
+        words = [f"{key}: {_shown(key, (present.get('options') or {}).get(key, {}).get('value'))} -> {_shown(key, value)}" for key, value in to_set.items()]
         words += [f"{key} -> the charm's default" for key in reset]
         changes.append({"action": "options", "application": name, "set": to_set, "reset": reset, "text": f"set options of {name}: {', '.join(words)}"})
     if application["constraints"] is not None and not limits.same(application["constraints"], present.get("constraints")):

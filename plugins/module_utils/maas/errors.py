@@ -122,7 +122,7 @@ HINTS = {
     "Could not contact node's BMC": "Check power_address and that the rack controller reaches it",
     "Unable to communicate with LXD": "Check on the VM host that LXD answers on port 8443 and trusts the certificate: `lxc config trust list`",
     "Failed talking to VM host": "Look on the VM host: `lxc list --all-projects`, `lxc operation list`, `journalctl -u snap.lxd.daemon`",
-    "Unconfigured power type": "Give power_type and power_parameters with maas_machine",
+    "Unconfigured power type": "Give power_type and power_parameters with maas_machine; power_type is manual where somebody switches it on",
     "Mount the root '/' filesystem": "Give it a storage layout with maas_storage_layout, or commission it again",
 }
 

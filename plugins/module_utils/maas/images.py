@@ -16,6 +16,12 @@ from ansible_collections.stratus.cloud.plugins.module_utils.waiter import FAILED
 COMPLETE = "complete"
 STALLED = "stalled"
 
+# A region takes a selection once it has read what its image source offers, over the network, some time after it started or got a proxy. Seconds
+# until it must have, and between two tries.
+CATALOGUE_WAIT = 300.0
+CATALOGUE_PAUSE = 10.0
+NOT_OFFERED = "has no available images for download"
+
 
 def source_of(client, url=None):
     """The boot source with this URL; without one the first, which is what a fresh region has. None when there is none."""
@@ -53,7 +59,7 @@ def _without_keyring(source):
     return source and {name: value for name, value in source.items() if name != "keyring_data"}
 
 
-def ensure_selection(client, params):
+def ensure_selection(client, params, clock=time.monotonic, sleep=time.sleep):
     source = source_of(client, params["boot_source_url"])
     if source is None:
         if params["state"] == "absent":
@@ -65,7 +71,20 @@ def ensure_selection(client, params):
     if params["state"] == "absent":
         found = find(client, BOOT_SELECTION, wanted)
         wanted = {**wanted, **({} if found is None else {"arches": None, "subarches": None, "labels": None})}
-    return ensure(client, BOOT_SELECTION, wanted, params["state"])
+    end = clock() + CATALOGUE_WAIT
+    while True:
+        try:
+            return ensure(client, BOOT_SELECTION, wanted, params["state"])
+        except ApiError as error:
+            if error.status != 400 or NOT_OFFERED not in str(error.fields().get("os")):
+                raise
+            if clock() + CATALOGUE_PAUSE > end:
+                raise MaasError(
+                    f"After {CATALOGUE_WAIT:.0f} s the region knows no images of {wanted['os']} {wanted['release']}: it has not read its image source "
+                    f"{source['url']}, or cannot reach it, or that offers no such release. Correct the release, or let the region out: behind a proxy "
+                    "set http_proxy with maas_config (maas_settings of the role maas)"
+                ) from error
+        sleep(CATALOGUE_PAUSE)
 
 
 def rows_of(client, os, releases, arches):
@@ -85,13 +104,8 @@ def completeness(client, row):
     if not sets:
         return False, 0.0
     newest = sets[max(sets)]
-    total = arrived = 0.0
-    for file in (newest.get("files") or {}).values():
-        size = file.get("size") or 1
-        total += size
-        arrived += size if file.get("complete") else size * (file.get("progress") or 0.0)
-    complete = bool(newest.get("complete"))
-    return complete, 1.0 if complete else (arrived / total if total else 0.0)
+    # Per cent in every version, while that of the single files was something else before 3.5.
+    return (True, 1.0) if newest.get("complete") else (False, (newest.get("progress") or 0.0) / 100)
 
 
 def racks_state(client, os, releases):

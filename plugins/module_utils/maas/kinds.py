@@ -9,6 +9,7 @@ import base64
 import io
 import ipaddress
 
+from ansible_collections.stratus.cloud.plugins.module_utils import secrecy
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.client import chunks
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import MaasError, NotFound
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.resource import (
@@ -67,7 +68,6 @@ TAG = Kind(
     {"name": Field(), "comment": Field(norm=text), "definition": Field(norm=text), "kernel_opts": Field(norm=text)},
     uri=by_name,
 )
-DOMAIN = Kind("domain", "Domains", "Domain", "name", {"name": Field(), "authoritative": Field(), "ttl": Field()})
 
 SUBNET = Kind(
     "subnet",
@@ -389,7 +389,7 @@ def ensure_config(client, settings):
         for name, value in after.items():
             data = {"name": name, "value": comparable(value)}
             # A setting that is set twice is what it is.
-            client.call("MAAS", "set_config", data=data, what=f"set {name} to {value!r}", settled=lambda: None)
+            client.call("MAAS", "set_config", data=data, what=f"set {name} to {secrecy.shown(name, value)!r}", settled=lambda: None)
     return before, after
 
 

@@ -89,13 +89,6 @@ def by_ids(client, ids, slim=same, **filters):
     return _read(client, "id", ids, slim, **filters)
 
 
-def is_called(machine, name):
-    """Whether a machine answers to a name: system_id, MAC, hostname or FQDN."""
-    if MAC.match(str(name)):
-        return mac(name) in macs_of(machine)
-    return name == machine["system_id"] or str(name).lower() in (machine["hostname"].lower(), (machine.get("fqdn") or "").lower())
-
-
 def lookup(client, names, slim=same):
     """{name: machine or None} for hostnames, FQDNs, MACs and system_ids; at most three requests for each 500 names."""
     names = [str(name) for name in names]
@@ -304,6 +297,11 @@ def given_power(entry):
     return {name: value for name, value in (entry.get("power_parameters") or {}).items() if value is not None}
 
 
+def power_type(entry, machine=None):
+    """What was declared, or the default where the region knows nothing of the machine's power. None: it stays as it is."""
+    return entry.get("power_type") or (None if machine and machine.get("power_type") else entry.get("default_power_type"))
+
+
 def power_text(value):
     return [str(part) for part in value] if isinstance(value, (list, tuple)) else str(value)
 
@@ -330,8 +328,8 @@ def differences(entry, machine, power):
             compare("architecture", before, after)
         elif before.split("/")[0] != after:
             changes["architecture"] = (before, architecture(after))
-    if entry.get("power_type"):
-        compare("power_type", machine.get("power_type") or "", entry["power_type"])
+    if wanted := power_type(entry, machine):
+        compare("power_type", machine.get("power_type") or "", wanted)
     for name, value in given_power(entry).items():
         before = power.get(name)
         if "power_type" in changes or before is None or power_text(before) != power_text(value):
@@ -356,9 +354,11 @@ def create_form(entry):
         "architecture": architecture(entry.get("architecture") or "amd64"),
         "mac_addresses": [mac(value) for value in entry.get("mac_addresses") or []],
     }
-    for name in ("hostname", "domain", "pool", "zone", "description", "power_type"):
+    for name in ("hostname", "domain", "pool", "zone", "description"):
         if entry.get(name) is not None:
             form[name] = entry[name]
+    if power_type(entry):
+        form["power_type"] = power_type(entry)
     if given_power(entry):
         form["power_parameters"] = json.dumps({name: power_text(value) for name, value in given_power(entry).items()})
     return form
@@ -397,7 +397,8 @@ def declare(client, entries):
 
 
 def _declared(entry):
-    values = {name: value for name, value in entry.items() if value is not None and name not in ("power_parameters", "system_id")}
+    values = {**entry, "power_type": power_type(entry)}
+    values = {name: value for name, value in values.items() if value is not None and name not in ("power_parameters", "default_power_type", "system_id")}
     values.update({f"power_parameters_{name}": value for name, value in given_power(entry).items()})
     return values
 
@@ -410,7 +411,7 @@ def _imagined(entry):
         "status": 0,
         "status_name": "New",
         "architecture": architecture(entry.get("architecture") or "amd64"),
-        "power_type": entry.get("power_type") or "",
+        "power_type": power_type(entry) or "",
         "tag_names": list(entry.get("tags") or []),
         "interface_set": [
             {"id": 0, "name": f"eth{number}", "type": "physical", "mac_address": mac(value)} for number, value in enumerate(entry.get("mac_addresses") or [])

@@ -373,7 +373,7 @@ def _told(why, did, left, status):
 def operate(client, op, machine, params):
     """One operation on one machine; returns the machine as the region then describes it."""
     system_id, called = machine["system_id"], machine["hostname"]
-    form = form_of(op, params)
+    form = form_of(op, {**params, "skip_bmc_config": params.get("skip_bmc_config") or called in (params.get("skip_bmc_config_of") or ())})
     # A machine that still is what it was says nothing of the operation: one that was Ready before it was commissioned is Ready after a refusal.
     leads_to = set(LEADS_TO.get(op, ())) - {machine_status(machine)}
 

@@ -261,12 +261,37 @@ def storage(disks):
     return ",".join(parts)
 
 
+# What is given by name and composed by id: the handler that lists them, and the module that makes one (none makes domains).
+PLACES = {"pool": ("ResourcePools", "resource pool", "maas_resource_pool"), "zone": ("Zones", "zone", "maas_zone"), "domain": ("Domains", "domain", None)}
+
+
+def placed(client, vms):
+    """The VMs with the ids of their pools, zones and domains, which are all that the compose operation takes."""
+    ids, problems = {}, []
+    for option, (handler, what, module) in PLACES.items():
+        names = {str(vm[option]) for vm in vms if vm.get(option)}
+        if not names:
+            continue
+        there = client.read(handler, what=f"list {what}s")
+        # As an id it may be given, too; a name goes before.
+        ids[option] = {**{str(thing["id"]): thing["id"] for thing in there}, **{thing["name"]: thing["id"] for thing in there}}
+        known = ", ".join(sorted(thing["name"] for thing in there))
+        for name in sorted(names - set(ids[option])):
+            users = ", ".join(vm["hostname"] for vm in vms if str(vm.get(option)) == name)
+            make = f", or create it with {module}" if module else ""
+            problems.append(f"There is no {what} {name!r}, which {users} would be in: use one that the region knows ({known}){make}")
+    if problems:
+        raise MaasError("; ".join(problems), problems=problems)
+    return [{**vm, **{option: known[str(vm[option])] for option, known in ids.items() if vm.get(option)}} for vm in vms]
+
+
 def compose_form(vm):
     form = {"hostname": vm["hostname"], "cores": vm["cores"], "memory": vm["memory"]}
     if vm.get("disks"):
         form["storage"] = storage(vm["disks"])
     for name in ("pool", "zone", "domain", "interfaces"):
-        if vm.get(name):
+        # The default pool's id is 0.
+        if vm.get(name) not in (None, ""):
             form[name] = vm[name]
     return form
 
@@ -331,12 +356,10 @@ def ensure_vms(client, params, clock=None, sleep=None, emit=None):
             raise MaasError(
                 f"The region has not read VM host {params['vm_host']} yet, so nothing can be composed on it; maas_vm_host waits until it has, or says why not"
             )
-    before, after, tags = {}, {}, {}
-    for vm in missing:
-        after[vm["hostname"]] = vm_summary(vm)
-        if client.read_only:
-            continue
-        found[vm["hostname"]] = _compose(client, host, vm, sleep or time.sleep)
+    before, after, tags = {}, {vm["hostname"]: vm_summary(vm) for vm in missing}, {}
+    if not client.read_only:
+        for vm in placed(client, missing):
+            found[vm["hostname"]] = _compose(client, host, vm, sleep or time.sleep)
     for vm in vms:
         machine = found[vm["hostname"]]
         lacking = sorted(set(vm.get("tags") or []) - set((machine or {}).get("tags") or []))

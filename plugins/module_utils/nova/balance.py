@@ -218,7 +218,7 @@ def why_stays(cloud, server):
 
 
 def plan(cloud, kinds=rules.WEIGHED, tolerance=10.0, hosts=None, leave=(), max_moves=None):
-    """{moves, staying, before, after}; loads in percent. ``tolerance``: percent points by which loads may differ."""
+    """{moves, staying, before, after}; loads in percent. ``tolerance``: percentage points by which loads may differ."""
     made, staying = boards(cloud, kinds, hosts, leave)
     moves, before, after = [], {}, {}
     for board in made:
@@ -245,7 +245,7 @@ def described(board, state):
 
 
 def spread(loads):
-    """{zone: percent points between its most and its least loaded host}."""
+    """{zone: percentage points between its most and its least loaded host}."""
     zones = {}
     for about in loads.values():
         zones.setdefault(about["zone"], []).append(about["load"])

@@ -83,7 +83,7 @@ def work(module, client):
 
 
 def problems(leaving, rest, unmovable, duties):
-    """What speaks against it, in sentences."""
+    """What prevents it, in sentences."""
     if leaving and not rest:
         yield f"No host that takes servers would be left without {', '.join(leaving)}: add another first, or enable one that is disabled."
     for one in unmovable:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
-from ansible_collections.stratus.cloud.plugins.module_utils import plain
+from ansible_collections.stratus.cloud.plugins.module_utils import plain, secrecy
 from ansible_collections.stratus.cloud.plugins.module_utils.nova.client import Client
 from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault
 
@@ -48,28 +48,8 @@ MIGRATES = {
 def module(options, **more):
     """An AnsibleModule with the connection's options beside its own."""
     made = AnsibleModule(argument_spec={**CONNECTION, **options}, supports_check_mode=True, **more)
-    # Neither is logged, as both may have a password inside. But of what they hold only the secrets are hidden from the answer,
-    # where names of users and projects, and the cloud's own, tell an operator something.
-    made.no_log_values -= _texts([made.params[name] for name in ("auth", "cloud")])
-    made.no_log_values |= _secrets(made.params)
+    secrecy.hide(made, ("auth", "cloud"))
     return made
-
-
-def _texts(value):
-    """Every text inside, as Ansible notes what is not to be logged."""
-    if isinstance(value, (dict, list)):
-        return set().union(*map(_texts, value.values() if isinstance(value, dict) else value))
-    return {str(value)}
-
-
-def _secrets(value, key=""):
-    """Texts inside by whose name nobody may read them."""
-    if isinstance(value, dict):
-        return set().union(*(_secrets(inner, str(name)) for name, inner in value.items()))
-    if isinstance(value, list):
-        return set().union(*(_secrets(inner, key) for inner in value))
-    hidden = any(word in key for word in ("password", "secret", "token", "passcode")) and isinstance(value, str)
-    return {value} if hidden and value else set()
 
 
 def run(module, work):

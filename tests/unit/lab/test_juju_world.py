@@ -338,6 +338,12 @@ def test_actions_about_hypervisors_say_what_the_charms_say(lab, model):
     lab.world.effects.compute_servers = lambda _hostname, done: done(0)
     assert lab.act(model, "nova-compute/1", "remove-from-cloud")["status"] == "completed"
     assert lab.statuses(model)["nova-compute/1"][:2] == ("blocked", "Unit was removed from the cloud")
+    # The next update-status writes that anew, and the action does not work twice.
+    lab.settle()
+    assert lab.statuses(model)["nova-compute/1"][:2] == ("blocked", "Services not running that should be: nova-compute")
+    for name in ("remove-from-cloud", "instance-count"):
+        again = lab.act(model, "nova-compute/1", name)
+        assert again["status"] == "failed" and "not found in the list of hypervisors" in again["message"]
 
 
 def test_a_database_without_power_names_the_unit_to_start_with(lab, model):
@@ -382,3 +388,37 @@ def test_a_power_cut_seals_vault_and_stops_the_database(lab, model):
     assert statuses["mysql-innodb-cluster/1"][1].startswith("Cluster is inaccessible")
     assert lab.act(model, "mysql-innodb-cluster/2", "reboot-cluster-from-complete-outage")["status"] == "completed"
     assert lab.statuses(model)["mysql-innodb-cluster/1"][0] == "active"
+
+
+def test_vault_gives_up_where_its_database_is_away_and_only_its_charm_starts_it_again(lab, model):
+    """charm-vault, src/templates/vault.service.j2: Restart=always, which ends after five quick exits."""
+    deploy(lab, model, "mysql-innodb-cluster", units=3, channel="8.0/stable")
+    deploy(lab, model, "vault-mysql-router", "mysql-router", units=0, channel="8.0/stable")
+    deploy(lab, model, "vault", channel="1.8/stable")
+    for ends in (["vault-mysql-router:db-router", "mysql-innodb-cluster:db-router"], ["vault:shared-db", "vault-mysql-router:shared-db"]):
+        lab.world.juju.relations.add(model, ends)
+    lab.settle()
+    lab.open_vault(model)
+    machines = lab.world.juju.machines
+    alone = model["machines"][model["units"]["vault/0"]["machine"]]["hostname"]
+    machines.power(alone, "off")
+    assert not lab.world.vault.serving()
+    machines.power(alone, "on")
+    lab.settle()
+    assert lab.statuses(model)["vault/0"][:2] == ("blocked", "Unit is sealed") and lab.world.vault.serving()
+
+    hosts = [m["hostname"] for m in model["machines"].values()]
+    for state in ("off", "on"):
+        for host in hosts:
+            machines.power(host, state)
+    lab.settle()
+    stopped = ("blocked", "Vault service not running")
+    assert lab.statuses(model)["vault/0"][:2] == stopped and not lab.world.vault.serving()
+    assert lab.act(model, "vault/0", "restart")["status"] == "completed"
+    assert lab.statuses(model)["vault/0"][:2] == stopped, "its database is still away"
+    newest = model["applications"]["mysql-innodb-cluster"]["state"]["outage"]
+    assert lab.act(model, newest, "reboot-cluster-from-complete-outage")["status"] == "completed"
+    lab.settle()
+    assert lab.statuses(model)["vault/0"][:2] == stopped, "nothing starts it"
+    lab.act(model, "vault/0", "restart")
+    assert lab.statuses(model)["vault/0"][:2] == ("blocked", "Unit is sealed") and lab.world.vault.serving()

@@ -162,6 +162,42 @@ def test_images_arrive_on_the_region_and_then_on_the_rack(site: Site) -> None:
     assert images.rack_images()["status"] == "synced"
 
 
+NOBLE = {"os": "ubuntu", "release": "noble", "arches": "amd64", "subarches": "*", "labels": "*"}
+
+
+def test_nothing_is_selected_from_a_source_that_was_not_read() -> None:
+    site = Site(ready=False)
+    site.maas.init("http://10.42.0.1:5240/MAAS")
+    site.fault("image_source")
+    site.advance(35)
+    images = site.maas.images
+    assert len(images.sources) == 1
+    for seconds in (0, 60):
+        # The only try is lost.
+        site.advance(seconds)
+        with pytest.raises(ApiError, match="has no available images for download"):
+            images.create_selection("1", Fields(NOBLE))
+    site.maas.config.set(Fields(name="http_proxy", value="http://10.42.0.9:3128"))
+    site.advance(15)
+    with pytest.raises(ApiError, match="has no available images for download"):
+        images.update_selection(images.selections.get(1), Fields(release="noble"))
+    site.advance(10)
+    assert images.create_selection("1", Fields(NOBLE))["release"] == "noble"
+
+
+def test_an_import_from_a_source_that_nobody_reaches_brings_nothing() -> None:
+    site = Site(ready=False)
+    site.maas.init("http://10.42.0.1:5240/MAAS")
+    site.fault("image_source", times=2)
+    site.advance(60)
+    site.maas.images.start_import()
+    site.advance(300)
+    assert not site.maas.images.is_importing() and len(site.maas.images.resources) == 0
+    site.maas.images.start_import()
+    site.advance(300)
+    assert site.maas.images.releases() == ["jammy"]
+
+
 def test_a_stalled_import_ends_when_it_is_stopped_and_begun_again(site: Site) -> None:
     images = site.maas.images
     images.create_selection("1", Fields(os="ubuntu", release="noble", arches="amd64", subarches="*", labels="*"))
@@ -197,6 +233,16 @@ def test_power_makes_an_unknown_machine_enlist(site: Site) -> None:
     assert machine["status"] == states.READY
 
 
+def test_a_machine_without_a_bmc_enlists_without_a_power_type(site: Site) -> None:
+    del site.world.rack.machines["compute3"]["bmc"]
+    site.maas.bmc_power("compute3", "on")
+    site.advance(300)
+    (machine,) = site.maas.machines()
+    assert (machine["power_type"], machine["power_state"]) == ("", "unknown")
+    with pytest.raises(ApiError, match="Unconfigured power type"):
+        site.maas.lifecycle.commission(machine, Fields(), ADMIN)
+
+
 def test_without_dhcp_nothing_enlists_until_there_is(site: Site) -> None:
     vlan = site.maas.vlans.table.get(site.maas.subnets.get("10.42.0.0/16")["vlan"])
     site.maas.vlans.update(vlan, Fields(dhcp_on="false"))
@@ -218,6 +264,15 @@ def test_a_declared_machine_is_not_enlisted_again(site: Site) -> None:
 
 
 # -- commissioning ------------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("given", "user"), [({}, "maas"), ({"skip_bmc_config": "1"}, "root")])
+def test_commissioning_takes_the_bmc_over_unless_told_not_to(site: Site, given: dict[str, str], user: str) -> None:
+    machine = site.declare("compute0")
+    site.maas.lifecycle.commission(machine, Fields(given), ADMIN)
+    site.advance(600)
+    assert machine["status"] == states.READY and machine["power_parameters"]["power_user"] == user
+    assert site.maas.power.problem(machine) is None
+
+
 def test_commissioning_takes_the_profile_s_time(site: Site) -> None:
     machine = site.declare("compute0")
     site.maas.lifecycle.commission(machine, Fields(), ADMIN)
@@ -409,6 +464,31 @@ def test_more_than_a_host_has_is_refused(site: Site) -> None:
     assert site.maas.compose(host["id"], "big", 64, 4096, [50])["hostname"] == "big"
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"hostname": "os_0"}, "Host label cannot contain underscore: 'os_0'."),
+        ({"hostname": "os-"}, "Label cannot start or end with hyphen: 'os-'."),
+        ({"hostname": "os!0"}, "Label contains disallowed characters: 'os!0'."),
+        ({"hostname": "o" * 64}, "Maximum allowed is 63 characters."),
+        ({"hostname": "os..maas"}, "DNS name contains an empty label."),
+        ({"pool": "default"}, "That choice is not one of the available choices."),
+        ({"zone": "default"}, "That choice is not one of the available choices."),
+        ({"domain": "maas"}, "That choice is not one of the available choices."),
+    ],
+)
+def test_what_a_vm_host_composes_not(site: Site, fields: dict[str, str], text: str) -> None:
+    with pytest.raises(ApiError) as error:
+        site.maas.vm_hosts.compose(site.vm_host(), Fields(fields), ADMIN)
+    assert error.value.status == 400 and text in str(error.value.body)
+
+
+def test_a_machine_is_composed_where_its_ids_say(site: Site) -> None:
+    pool = site.maas.pools.create(Fields(name="gold"))
+    machine = site.maas.vm_hosts.compose(site.vm_host(), Fields(hostname="os-0", pool=pool["id"], domain="0"), ADMIN)
+    assert (machine["pool"], machine["domain"], machine["zone"]) == (pool["id"], 0, 1)
+
+
 def test_compose_fails_when_told_to(site: Site) -> None:
     host = site.vm_host()
     site.fault("compose_failed", hostname="os-0")
@@ -427,10 +507,11 @@ def test_an_allocation_that_nothing_fits_composes_a_machine_which_goes_with_its_
     assert site.maas.machines() == []
 
 
-def test_an_unreachable_vm_host_is_saved_empty() -> None:
+@pytest.mark.parametrize("answer", [None, {"auth": "untrusted"}, {"auth": "trusted", "server_version": "5.0.2", "storage_pools": []}])
+def test_a_vm_host_that_cannot_be_read_is_saved_empty(answer: dict[str, Any] | None) -> None:
     class NoLxd(Effects):
         def lxd_probe(self, url: str, certificate: str, key: str, password: str | None = None) -> dict[str, Any] | None:
-            return None
+            return answer
 
     site = Site(NoLxd())
     host = site.vm_host()

@@ -161,7 +161,8 @@ def test_compute_hosts_follow_their_charm(cloud):
     assert cloud.face.plan().computes == {"compute0": "disabled"}
     cloud.unit("nova-compute/0", "nova-compute", "maintenance", "Paused. Use 'resume' action to resume normal service.", hostname="compute0")
     assert cloud.face.plan().computes == {"compute0": "stopped"}
-    cloud.unit("nova-compute/0", "nova-compute", "blocked", "Unit was removed from the cloud", hostname="compute0")
+    cloud.juju.state["models"][MODEL]["units"]["nova-compute/0"]["state"]["removed"] = 0.0
+    cloud.unit("nova-compute/0", "nova-compute", "blocked", "Services not running that should be: nova-compute", hostname="compute0")
     assert cloud.face.plan().computes == {}
 
 

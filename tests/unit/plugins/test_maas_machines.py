@@ -126,6 +126,22 @@ def test_only_the_changed_power_parameter_is_sent():
     assert before == {"compute0": {"power_parameters_power_pass": machines.HIDDEN}}
 
 
+@pytest.mark.parametrize(("known", "sent"), [("", "manual"), ("ipmi", None), ("manual", None)])
+def test_a_machine_whose_power_nobody_knows_is_switched_by_hand(known, sent):
+    client = region(machine("aaaaaa", "a", macs=[MAC_A], power_type=known))
+    changed = machines.declare(client, [{"hostname": "a", "mac_addresses": [MAC_A], "default_power_type": "manual"}])[-1]
+    assert client.writes() == ([("Machine.update", {"system_id": "aaaaaa"}, {"power_type": sent})] if sent else [])
+    assert changed == (["a"] if sent else [])
+
+
+def test_a_new_machine_without_a_power_type():
+    for read_only in (False, True):
+        client = region(read_only=read_only)
+        _before, after, found, *_rest = machines.declare(client, [{"hostname": "a", "mac_addresses": [MAC_A], "default_power_type": "manual"}])
+        assert (after["a"]["power_type"], found[0]["power_type"]) == ("manual", "manual")
+        assert "default_power_type" not in after["a"]
+
+
 def test_it_was_enlisted_while_we_declared_it():
     late = machine("aaaaaa", "quick-fox", macs=[MAC_A])
     asked = []
@@ -271,6 +287,12 @@ def test_forms_of_operations():
     params = {"enable_ssh": True, "skip_bmc_config": False, "testing_scripts": [], "commissioning_scripts": ["a", "b"], "erase": True}
     assert transitions.form_of("commission", params) == {"enable_ssh": 1, "commissioning_scripts": "a,b", "testing_scripts": "none"}
     assert transitions.form_of("release", params) == {"erase": True}
+
+
+def test_the_bmcs_of_some_are_left_alone():
+    client = region(machine("aaaaaa", "a", 0), machine("bbbbbb", "b", 0), **{"Machine.commission": lambda p, d: machine(p["system_id"], "x", 1)})
+    transitions.bring(client, {"state": "ready", "machines": ["a", "b"], "wait": False, "skip_bmc_config_of": ["b", "c"]})
+    assert [(params["system_id"], form) for name, params, form in client.writes()] == [("aaaaaa", {}), ("bbbbbb", {"skip_bmc_config": 1})]
 
 
 def test_refusals_come_before_the_first_operation_and_all_together():
@@ -437,3 +459,30 @@ def test_disks_as_compose_takes_them():
 
 def test_addresses_of_lxd_compare():
     assert vmhosts.bare_address("https://10.0.0.1:8443/") == vmhosts.bare_address("10.0.0.1")
+
+
+def places(*vms, **handlers):
+    table = {
+        "ResourcePools.read": [{"id": 0, "name": "default"}, {"id": 3, "name": "gold"}],
+        "Zones.read": [{"id": 1, "name": "default"}],
+        "Domains.read": [{"id": 0, "name": "maas"}],
+    }
+    return vmhosts.placed(FakeClient({**table, **handlers}), [{"hostname": f"vm{number}", "cores": 1, "memory": 2048, **vm} for number, vm in enumerate(vms)])
+
+
+def test_places_are_composed_by_id():
+    first, second = places({"pool": "gold", "domain": "maas"}, {"pool": "default"})
+    assert vmhosts.compose_form(first) == {"hostname": "vm0", "cores": 1, "memory": 2048, "pool": 3, "domain": 0}
+    assert vmhosts.compose_form(second)["pool"] == 0
+    assert places({"pool": "3"})[0]["pool"] == 3
+    # Who names none asks for none.
+    assert places({}, **{"ResourcePools.read": lambda p, d: 1 / 0}) == [{"hostname": "vm0", "cores": 1, "memory": 2048}]
+
+
+def test_unknown_places_are_told_all_together():
+    with pytest.raises(MaasError) as caught:
+        places({"pool": "golf"}, {"pool": "golf", "domain": "lab"})
+    assert caught.value.result["problems"] == [
+        "There is no resource pool 'golf', which vm0, vm1 would be in: use one that the region knows (default, gold), or create it with maas_resource_pool",
+        "There is no domain 'lab', which vm1 would be in: use one that the region knows (maas)",
+    ]

@@ -70,6 +70,43 @@ def test_a_boot_source_without_a_keyring():
     assert not sources(url="http://one/stable")[1].changed
 
 
+NOT_READ = ApiError("no", 400, body={"os": ["OS ubuntu with release noble has no available images for download"]})
+
+
+def selection(time, answer):
+    client = FakeClient({"BootSources.read": SOURCES, "BootSourceSelections.read": [], "BootSourceSelections.create": answer})
+    params = {"os": "ubuntu", "release": "noble", "arches": ["amd64"], "subarches": ["*"], "labels": ["*"], "boot_source_url": None, "state": "present"}
+    return client, lambda: images.ensure_selection(client, params, clock=time.clock, sleep=time.sleep)
+
+
+def raises(error):
+    raise error
+
+
+def test_a_region_that_has_not_read_its_image_source_yet_is_waited_for():
+    time = Time()
+    client, select = selection(time, lambda p, d: {"id": 2, **d} if time.now >= 1045 else raises(NOT_READ))
+    assert select().changed
+    assert (len(client.writes()), time.now) == (6, 1050.0)
+
+
+def test_a_region_that_cannot_read_its_image_source():
+    time = Time()
+    _client, select = selection(time, lambda p, d: raises(NOT_READ))
+    with pytest.raises(MaasError, match="After 300 s the region knows no images of ubuntu noble.*http://one/stable/.*behind a proxy set http_proxy"):
+        select()
+    assert time.now == 1000 + images.CATALOGUE_WAIT
+
+
+@pytest.mark.parametrize("error", [ApiError("no", 400, body={"arches": ["No available images to download for ['riscv64']"]}), ApiError("no", 403, body="")])
+def test_other_refusals_of_a_selection_are_told_at_once(error):
+    time = Time()
+    _client, select = selection(time, lambda p, d: raises(error))
+    with pytest.raises(ApiError):
+        select()
+    assert time.slept == []
+
+
 def powered(state, answers, **given):
     time = Time()
     left = list(answers)

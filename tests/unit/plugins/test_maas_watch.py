@@ -731,8 +731,7 @@ IMAGE = {"id": 1, "name": "ubuntu/jammy", "architecture": "amd64/ga-22.04"}
 def image_client(time, arrives, importing=lambda now: False):
     def read(params, data):
         done = time.now >= arrives
-        file = {"size": 100, "complete": done, "progress": min(0.9, (time.now - 1000) / 1000)}
-        return {**IMAGE, "sets": {"2026": {"complete": done, "files": {"root": file}}}}
+        return {**IMAGE, "sets": {"2026": {"complete": done, "progress": min(90.0, (time.now - 1000) / 10), "files": {}}}}
 
     def on_rack(params, data):
         there = time.now >= arrives + 20
@@ -788,7 +787,7 @@ def test_complete_images_change_nothing():
 def test_an_import_that_does_not_move_is_started_again_once():
     time = Time()
     client = image_client(time, 10_000, importing=lambda now: True)
-    client.handlers["BootResource.read"] = {"sets": {"1": {"complete": False, "files": {"root": {"size": 1, "progress": 0.4}}}}}
+    client.handlers["BootResource.read"] = {"sets": {"1": {"complete": False, "progress": 40.0, "files": {}}}}
     with pytest.raises(WaitFailed, match="ubuntu/jammy amd64 is stalled at 40 %"):
         imported(client, time)
     # What hangs is stopped at the end, too, so that the next run begins anew.

@@ -1,4 +1,4 @@
-"""Compute machines that come and go: which are meant, where they stand, what speaks against it."""
+"""Compute machines that come and go: which are meant, where they stand, what prevents it."""
 
 from __future__ import annotations
 

@@ -43,6 +43,8 @@ class Application(Facade):
             if found["url"] not in self.model["charms"]:
                 # The charm has to be in the model first (AddCharm).
                 raise JujuError(f'cannot deploy application "{name}": charm "{wanted.get("charm-url")}" not found', "not found")
+            if any(not isinstance(value, dict) for value in (wanted.get("storage") or {}).values()):
+                raise JujuError("json: cannot unmarshal string into Go struct field ApplicationDeploy.applications.storage of type storage.Constraints", "")
             base = charms.base_version(origin.get("base")) or charms.base_version(wanted.get("series")) or found["bases"][0]
             self._apps().deploy(
                 self.alive,

@@ -48,8 +48,13 @@ class Charms(Facade):
     def ResolveCharms(self, params: dict) -> dict:
         def one(wanted: dict) -> dict:
             origin = wanted.get("charm-origin") or {}
-            found = resolve(wanted.get("reference") or "", origin)
             first = charms.base_version(origin.get("base"))
+            try:
+                found = resolve(wanted.get("reference") or "", origin)
+            except charms.OtherBase:
+                # The controller asks again with a base that the channel has: juju/core/charm/repository, retryResolveWithPreferredChannel.
+                found = resolve(wanted.get("reference") or "", {**origin, "base": None})
+                first = found["bases"][0]
             # Oldest first, the wanted one last: libjuju takes the last of the list.
             bases = sorted(found["bases"], key=lambda b: (b == first, b))
             return {
@@ -59,7 +64,7 @@ class Charms(Facade):
                 "supported-series": [charms.NAMES[b] for b in bases],
             }
 
-        return each(params.get("resolve"), one)
+        return each(params.get("resolve"), one, key="Results")
 
     def AddCharm(self, params: dict) -> dict:
         origin = params.get("charm-origin") or {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lab.faces.juju.facades.base import Facade, each, untag
-from lab.world.juju import charms
 from lab.world.juju import constraints as values
 from lab.world.juju.errors import JujuError
 
@@ -70,7 +69,3 @@ class MachineManager(Facade):
 
     def ProvisioningScript(self, params: dict) -> dict:
         raise JujuError("provisioning by script is not supported", "not supported")
-
-
-def base_of(wanted: dict | None) -> str | None:
-    return charms.base_version(wanted)

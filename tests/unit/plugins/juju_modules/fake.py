@@ -278,7 +278,7 @@ class Model:
         if name not in self.charms or asked["charm-origin"]["track"] == "nowhere":
             raise Refused(f"no charm {name} in channel {asked['charm-origin']['track']}", "not found")
         revision = asked["charm-origin"].get("revision", 7)
-        return {"results": [{"url": f"ch:amd64/jammy/{name}-{revision}", "charm-origin": asked["charm-origin"], "supported-bases": []}]}
+        return {"Results": [{"url": f"ch:amd64/jammy/{name}-{revision}", "charm-origin": asked["charm-origin"], "supported-bases": []}]}
 
     def picture(self):
         """What is compared between two ways to the same end; numbers of machines are a matter of order."""

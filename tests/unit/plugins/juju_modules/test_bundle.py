@@ -78,6 +78,9 @@ def change(path, value):
         (["applications", "keystone", "channel"], "2023.1/stabel", "not a channel"),
         (["applications", "keystone", "options"], {"region": ["a"]}, "option 'region' is a list"),
         (["applications", "keystone", "options"], "debug", "'options' is not a mapping"),
+        (["applications", "keystone", "storage"], {"data": "cinder,lots"}, "storage data: 'cinder,lots' is not of the form POOL,SIZE,COUNT"),
+        (["applications", "keystone", "storage"], {"data": "10G,20G"}, "is not of the form"),
+        (["applications", "keystone", "devices"], {"gpu": "1,nvidia.com/gpu"}, "'devices' is not something"),
         (["machines", "0"], {"constraints": "mem 6G"}, "'mem' is not of the form key=value"),
         (["machines", "0"], {"constraints": "memory=6G"}, "'memory' is not a constraint"),
         (["machines", "0"], {"constraints": "mem=6Q"}, "'mem=6Q' has a value"),
@@ -182,3 +185,14 @@ def test_constraints():
     assert constraints.text("tags=b mem=6144 cores=4") == "cores=4 mem=6G tags=b"
     assert constraints.same("tags=a,b", {"tags": ["b", "a"]})
     assert constraints.parse(None) == {}
+
+
+def test_storage_as_the_controller_takes_it():
+    wanted = {"osd-devices": "maas,10G", "osd-journals": "2,1.5GiB", "cache": "loop", "block": 3}
+    found = bundles.normal(change(["applications", "keystone", "storage"], wanted))["applications"]["keystone"]["storage"]
+    assert found == {
+        "osd-devices": {"Pool": "maas", "Size": 10240, "Count": 1},
+        "osd-journals": {"Size": 1536, "Count": 2},
+        "cache": {"Pool": "loop", "Count": 1},
+        "block": {"Count": 3},
+    }

@@ -213,6 +213,15 @@ def test_one_that_is_known_and_silent_is_not_bootstrapped_again(client, listener
     assert not client.calls()
 
 
+def test_nor_is_one_whose_password_the_client_has_lost(client):
+    """`juju change-user-password` and `juju logout` do that to a controller that is somebody's cloud."""
+    client.known()
+    (client.data / "accounts.yaml").write_text("controllers: {}")
+    for check in (True, False):
+        answer = client.controller(check)
+        assert answer.failed and "has no password for it" in answer["msg"] and not client.calls()
+
+
 NONE_FREE = "ERROR failed to bootstrap model: cannot start bootstrap instance in any availability zone (default): No machine with system ID abc available."
 
 

@@ -123,6 +123,14 @@ def test_an_error_within_its_grace_passes():
     assert answer["pending"] == []
 
 
+def test_an_error_may_last_for_two_of_jujus_longest_pauses():
+    """It waits for up to five minutes and a random part of that before it tries a failed hook again."""
+    broken = full({"vault": {"vault/0": unit("error", message='hook failed: "install"')}})
+    with pytest.raises(JujuFault, match="failed") as error:
+        wait([broken], options={"wait_timeout": 3600})
+    assert 600 <= error.value.result["waited"] < 660
+
+
 def test_an_error_that_juju_goes_on_retrying_is_a_failure_all_the_same():
     broken = full({"vault": {"vault/0": unit("error", message='hook failed: "install"')}})
     tried = full({"vault": {"vault/0": unit("maintenance", "executing", "installing")}})

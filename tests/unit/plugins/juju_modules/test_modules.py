@@ -196,7 +196,7 @@ class Actions:
     """A unit whose actions end as told; `lose` makes answers to the enqueueing get lost, after or before it took effect."""
 
     def __init__(self, outcomes, lose=None):
-        self.outcomes, self.lose, self.started = dict(outcomes), lose, []
+        self.outcomes, self.lose, self.started, self.model = dict(outcomes), lose, [], "openstack"
 
     def call(self, facade, request, params=None, **options):
         if request == "FullStatus":
@@ -299,7 +299,7 @@ def test_a_command_ends_as_its_code_says(monkeypatch, tmp_path):
 
 
 def test_an_action_that_does_not_end():
-    with pytest.raises(JujuFault, match="still running after 0 s; it goes on: juju show-operation 1"):
+    with pytest.raises(JujuFault, match="still running after 0 s; it goes on: juju show-operation -m openstack 1"):
         actions.work(module(**{**ACTION, "wait_timeout": 0.2}), Actions({"generate-root-ca": {"status": "running"}}))
 
 
@@ -405,23 +405,35 @@ def test_the_ladder_is_climbed_only_as_far_as_needed():
     assert not lifecycle.absent(module(**MODEL), Controller())["changed"]
 
 
-def test_force_is_refused_where_it_loses_machines():
-    link = Controller(1)
-    lifecycle.present(module(**MODEL), link)
-    link.version = "3.6.24"
-    with pytest.raises(JujuFault, match="does not go without force, and the controller runs Juju 3.6.24, which deletes virtual machines from MAAS"):
-        lifecycle.absent(module(**{**MODEL, "force": True}), link, **fake_time())
-    sent = [params["models"][0] for request, params in link.calls if request == "DestroyModels"]
-    assert link.known and len(sent) == 1 and not sent[0]["force"]
-    link.stubborn = 1
-    assert lifecycle.absent(module(**{**MODEL, "force": True, "accept_machine_loss": True}), link, **fake_time())["rungs"] == ["with its storage", "by force"]
-
-
-def test_force_that_is_not_needed_is_no_fault():
+@pytest.mark.parametrize("version", ["3.6.24", "3.6.24.1"])
+@pytest.mark.parametrize("options", [{}, {"force": True}, {"wait": False}])
+@pytest.mark.parametrize("check", [False, True])
+def test_a_model_is_not_destroyed_where_that_loses_machines(version, options, check):
+    """By no means: what leaves a model is deleted, however it leaves."""
     link = Controller()
     lifecycle.present(module(**MODEL), link)
-    link.version = "3.6.24"
-    assert lifecycle.absent(module(**{**MODEL, "force": True}), link, **fake_time())["rungs"] == ["with its storage"]
+    link.version = version
+    with pytest.raises(JujuFault, match=f"is left as it is: the controller runs Juju {version}, .*; upgrade the controller to 3.6.25 or later, or"):
+        lifecycle.absent(module(check, **{**MODEL, **options}), link, **fake_time())
+    assert link.known and "DestroyModels" not in [request for request, _params in link.calls]
+    assert lifecycle.absent(module(check, **{**MODEL, **options, "accept_machine_loss": True}), link, **fake_time())["changed"]
+    # Nothing that could be lost.
+    assert not lifecycle.absent(module(**MODEL), Controller())["changed"]
+
+
+@pytest.mark.parametrize("version", ["3.4.6", "3.5.7", "3.6.0", "3.6.23", "3.6.25", "3.6-rc1.2"])
+def test_force_is_no_matter_of_the_version(version):
+    link = Controller(1)
+    lifecycle.present(module(**MODEL), link)
+    link.version = version
+    assert lifecycle.absent(module(**{**MODEL, "force": True}), link, **fake_time())["rungs"] == ["with its storage", "by force"]
+
+
+def test_the_preflight_refuses_the_releases_that_lose_machines():
+    known = yaml.safe_load((Path(__file__).parents[4] / "bundles/versions.yml").read_text())["known_bad"]
+    (row,) = [row for row in known if row["product"] == "juju" and "MAAS" in row["reason"]]
+    first, mended = (".".join(map(str, version)) for version in lifecycle.LOSES_MACHINES)
+    assert (row["match"], row["severity"]) == (f">={first},<{mended}", "refuse") and mended in row["remedy"]
 
 
 # --- charms ---

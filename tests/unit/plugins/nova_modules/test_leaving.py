@@ -1,4 +1,4 @@
-"""What speaks against hosts that leave: nowhere to go, servers that cannot move, networks that they serve."""
+"""What prevents hosts that leave: nowhere to go, servers that cannot move, networks that they serve."""
 
 from __future__ import annotations
 

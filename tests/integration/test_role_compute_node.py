@@ -1,0 +1,106 @@
+"""The role compute_node against modules that answer from a script: what it does where a machine does not come, and where an action was done before."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.role_play import RolePlay, told
+
+SLOW = {"failed": True, "msg": "the start of machine 5 did not happen within 3600 s"}
+BROKEN = {
+    "failed": True,
+    "msg": "machine 5 could not be provisioned: Failed deployment",
+    "machine": {"id": "5", "instance": "provisioning error", "instance_message": "Failed deployment"},
+}
+
+
+def maas(name, status="Ready"):
+    return {"hostname": name, "system_id": f"s-{name}", "status": status, "owner": None, "power_state": "on"}
+
+
+class Site(RolePlay):
+    role = "compute_node"
+    stubbed = ("juju_machine", "juju_unit", "juju_action", "juju_wait", "juju_status_info", "maas_machine_info")
+    hosts = "[controller]\nhere ansible_connection=local\n[spare]\ncompute2\ncompute3\n"
+    absent: tuple[str, ...] = ()
+
+    def model(self, **machines):
+        """The status of a model whose machines are MAAS' so-and-so, each with a hypervisor."""
+        units = {
+            f"nova-compute/{number}": {
+                "name": f"nova-compute/{number}", "application": "nova-compute", "machine": number[1:], "principal": None, "workload": "active",
+            }
+            for number in machines
+        }  # fmt: skip
+        return {
+            "status": {
+                "applications": {"nova-compute": {"name": "nova-compute", "base": "ubuntu@22.04/stable", "units": list(units), "subordinate_to": []}},
+                "units": units,
+                "machines": {
+                    number[1:]: {"id": number[1:], "parent": None, "instance_id": instance, "instance": "allocating", "annotations": {}}
+                    for number, instance in machines.items()
+                },
+            }
+        }
+
+    def asked_of(self, asked, module, **options):
+        return [call for call in asked if call["module"] == module and all(call.get(key) == value for key, value in options.items())]
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path)
+
+
+FAILED = {"ansible.builtin.set_fact": {"compute_node_failed": {}}}
+TELL = {"ansible.builtin.debug": {"var": "compute_node_failed"}}
+
+
+def adding(site, answer, **variables):
+    site.answers = {
+        "maas_machine_info": {"machines": [maas("compute2"), maas("compute3")]},
+        "juju_status_info": site.model(),
+        "juju_machine": [
+            ({"system_id": "s-compute2", "wait_timeout": 3600}, answer),
+            ({"system_id": "s-compute2"}, {"changed": True, "machine": {"id": "5"}}),
+            ({"system_id": "s-compute3"}, {"changed": True, "machine": {"id": "6"}}),
+        ],
+    }
+    return site.play("survey", "add_units", first=[FAILED], then=[TELL], compute_node_names="compute2,compute3", **variables)
+
+
+def test_a_machine_that_maas_could_not_install_is_taken_out_again(site):
+    done, _changed, asked = adding(site, BROKEN)
+    assert done.returncode == 0, told(done)
+    assert [call["system_id"] for call in site.asked_of(asked, "juju_machine", state="absent", force=True)] == ["s-compute2"]
+    assert "machine 5 could not be provisioned" in done.stdout.rpartition("compute_node_failed")[2]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_machine_that_is_slow_or_a_controller_that_is_gone_costs_nothing(site, lost):
+    """Whatever the wait ended by, only the machine's own word that it cannot be installed removes it."""
+    answer = {"failed": True, "msg": "no controller answers at 127.0.0.1:17070"} if lost else SLOW
+    done, _changed, asked = adding(site, answer)
+    assert done.returncode != 0
+    assert not site.asked_of(asked, "juju_machine", state="absent")
+    said = " ".join(told(done).split())
+    assert "compute2 is not deployed yet (machine 5, " in said and answer["msg"] in said and "Nothing was removed: run the same command again." in said
+    assert "compute3 is not" not in said
+
+
+def leaving(site, **variables):
+    site.answers = {"maas_machine_info": {"machines": [maas("compute2", "Deployed"), maas("compute3", "Deployed")]}}
+    site.answers["juju_status_info"] = site.model(m5="s-compute2", m6="s-compute3")
+    drained = {"ansible.builtin.set_fact": {"compute_node_drain": {"absent": ["compute3"]}}}
+    return site.play("survey", "remove_units", first=[drained], compute_node_names="compute2,compute3", **variables)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_hypervisor_that_nova_has_forgotten_is_not_taken_out_of_the_cloud_twice(site, check):
+    """The charm's status says so for some minutes only, and the action fails on a host that is not registered."""
+    done, _changed, asked = leaving(site, arguments=["--check"] if check else [])
+    assert done.returncode == 0, told(done)
+    assert [call["unit"] for call in site.asked_of(asked, "juju_action", action="remove-from-cloud")] == ["nova-compute/m5"]
+    (units,) = site.asked_of(asked, "juju_unit", state="absent")
+    assert units["units"] == ["nova-compute/m5", "nova-compute/m6"]
+    assert len(site.asked_of(asked, "juju_machine", state="absent")) == (0 if check else 2)

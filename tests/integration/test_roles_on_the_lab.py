@@ -1,0 +1,160 @@
+"""Entry points of the role openstack_bundle with the collection's own modules, against the lab's controller and its Vault: after a power cut, and telemetry."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+import yaml
+
+from tests.support.juju_lab import JujuLabThread
+from tests.support.role_play import RolePlay, told
+
+STOPPED = ("blocked", "Vault service not running")
+DATABASE = {
+    "mysql-innodb-cluster": {"charm": "ch:mysql-innodb-cluster", "channel": "8.0/stable", "num_units": 3},
+    "vault-mysql-router": {"charm": "ch:mysql-router", "channel": "8.0/stable"},
+    "vault": {"charm": "ch:vault", "channel": "1.8/stable", "num_units": 2},
+    "memcached": {"charm": "ch:memcached", "channel": "latest/stable", "num_units": 1},
+}
+DATABASE_RELATIONS = [["vault-mysql-router:db-router", "mysql-innodb-cluster:db-router"], ["vault:shared-db", "vault-mysql-router:shared-db"]]
+
+
+class Site(RolePlay):
+    role = "openstack_bundle"
+
+    def __init__(self, lab, folder, applications, relations):
+        super().__init__(folder)
+        self.lab = lab
+        bundle = {"default-base": "ubuntu@22.04", "applications": applications, "relations": relations}
+        self.bundle = folder / "bundle.yaml"
+        self.bundle.write_text(yaml.safe_dump(bundle))
+        self.model = lab.call(lab.model, "openstack")
+        lab.call(lab.deploy, self.model, self.bundle.read_text())
+        lab.call(lab.settle)
+
+    def run(self, *entry_points, **more):
+        """While time passes by itself."""
+        connection = {"endpoint": [self.lab.endpoint], "username": self.lab.username, "password": self.lab.password, "ca_cert": self.lab.ca_cert}
+        soon = {"openstack_bundle_wait_interval": 0.3, "openstack_bundle_timeout": 90, "openstack_bundle_vault_timeout": 60}
+        with self.time():
+            return self.play(*entry_points, juju_connection=connection, openstack_bundle_file=str(self.bundle), **soon, **more)
+
+    @contextlib.contextmanager
+    def time(self, speed=600):
+        pace = self.lab.running(speed)
+        asyncio.run_coroutine_threadsafe(pace.__aenter__(), self.lab._loop).result(10)
+        try:
+            yield
+        finally:
+            asyncio.run_coroutine_threadsafe(pace.__aexit__(None, None, None), self.lab._loop).result(10)
+
+    def status(self, unit):
+        return self.lab.call(self.lab.statuses, self.model)[unit][:2]
+
+    def power(self, state):
+        for row in list(self.model["machines"].values()):
+            self.lab.call(self.lab.world.juju.machines.power, row["hostname"], state)
+
+    def actions(self):
+        return [(row["unit"], row["name"]) for row in self.model["actions"].values()]
+
+
+@pytest.fixture
+def lab():
+    with JujuLabThread(speed=0) as lab:
+        yield lab
+
+
+def test_after_a_power_cut_vault_is_started_and_opened_and_failed_hooks_are_tried_again(lab, tmp_path):
+    site = Site(lab, tmp_path, DATABASE, DATABASE_RELATIONS)
+    done, _changed, _asked = site.run("vault")
+    assert done.returncode == 0, told(done)
+    keys = (site.out / "vault-keys.json").read_bytes()
+    lab.call(lab.settle)
+    assert site.status("vault/0")[0] == site.status("vault/1")[0] == "active"
+
+    # A hook that nobody tries again but by hand.
+    lab.call(lab.world.juju.models.set_config, site.model, {"automatically-retry-hooks": False})
+    lab.call(lab.fault, "hook_error", app="memcached", times=1)
+    lab.call(lab.world.juju.applications.set_config, site.model, "memcached", {"size": 512})
+    site.power("off")
+    site.power("on")
+    lab.call(lab.settle)
+    assert site.status("vault/0") == site.status("vault/1") == STOPPED and site.status("memcached/0")[0] == "error"
+
+    done, changed, _asked = site.run("recover", arguments=["--check"])
+    assert done.returncode == 0, told(done)
+    assert "would be started" in told(done) and changed == 0 and site.status("vault/0") == STOPPED
+    done, changed, _asked = site.run("recover")
+    assert done.returncode == 0, told(done)
+    assert {site.status(unit)[0] for unit in site.model["units"]} == {"active"}
+    assert {("vault/0", "restart"), ("vault/1", "restart")} <= set(site.actions())
+    assert (site.out / "vault-keys.json").read_bytes() == keys, "Vault is initialised once for ever"
+
+    before = site.actions()
+    done, changed, _asked = site.run("recover")
+    assert done.returncode == 0, told(done)
+    assert changed == 0 and [name for _unit, name in site.actions()[len(before) :]] == ["get-root-ca"], "a cloud that runs is left alone"
+
+
+def test_a_vault_that_does_not_start_is_named_with_where_to_look(lab, tmp_path):
+    site = Site(lab, tmp_path, DATABASE, DATABASE_RELATIONS)
+    done, _changed, _asked = site.run("vault")
+    assert done.returncode == 0, told(done)
+    for unit in ("vault/0", "vault/1"):
+        lab.call(site.model["units"][unit]["state"].update, gave_up=True)
+    lab.call(lab.fault, "action_failed", unit="vault/0", action="restart", times=-1)
+    done, _changed, _asked = site.run("recover", __openstack_bundle_vault_patience=2)
+    said = " ".join(told(done).split())
+    assert done.returncode != 0
+    assert "vault/0 does not answer at port 8200" in said and "juju ssh -m openstack vault/0 journalctl -u vault" in said
+
+
+def mysql(name):
+    return {name: {"charm": "ch:mysql-router", "channel": "8.0/stable"}}
+
+
+TELEMETRY = {
+    "mysql-innodb-cluster": DATABASE["mysql-innodb-cluster"],
+    "rabbitmq-server": {"charm": "ch:rabbitmq-server", "channel": "3.9/stable", "num_units": 1},
+    "memcached": DATABASE["memcached"],
+    "keystone": {"charm": "ch:keystone", "channel": "2024.1/stable", "num_units": 1},
+    **mysql("keystone-mysql-router"),
+    "ceph-mon": {"charm": "ch:ceph-mon", "channel": "squid/stable", "num_units": 1, "options": {"monitor-count": 1}},
+    "ceph-osd": {"charm": "ch:ceph-osd", "channel": "squid/stable", "num_units": 1, "options": {"osd-devices": "/dev/sdb"}},
+    "gnocchi": {"charm": "ch:gnocchi", "channel": "2024.1/stable", "num_units": 1},
+    **mysql("gnocchi-mysql-router"),
+    "ceilometer": {"charm": "ch:ceilometer", "channel": "2024.1/stable", "num_units": 2},
+}
+TELEMETRY_RELATIONS = [
+    ["keystone-mysql-router:db-router", "mysql-innodb-cluster:db-router"],
+    ["keystone:shared-db", "keystone-mysql-router:shared-db"],
+    ["gnocchi-mysql-router:db-router", "mysql-innodb-cluster:db-router"],
+    ["gnocchi:shared-db", "gnocchi-mysql-router:shared-db"],
+    ["gnocchi:identity-service", "keystone:identity-service"],
+    ["gnocchi:coordinator-memcached", "memcached:cache"],
+    ["gnocchi:storage-ceph", "ceph-mon:client"],
+    ["ceph-osd:mon", "ceph-mon:osd"],
+    ["ceilometer:amqp", "rabbitmq-server:amqp"],
+    ["ceilometer:identity-credentials", "keystone:identity-credentials"],
+    ["ceilometer:metric-service", "gnocchi:metric-service"],
+]
+
+
+def test_telemetry_is_set_up_once_when_all_else_is_settled(lab, tmp_path):
+    site = Site(lab, tmp_path, TELEMETRY, TELEMETRY_RELATIONS)
+    others = {site.status(unit)[0] for unit, about in site.model["units"].items() if about["app"] != "ceilometer"}
+    assert others == {"active"} and site.status("ceilometer/0")[1].startswith("Run the ceilometer-upgrade action on the leader")
+    done, changed, _asked = site.run("settle", arguments=["--check"])
+    assert done.returncode == 0, told(done)
+    assert changed == 1 and not site.actions()
+    done, changed, _asked = site.run("settle")
+    assert done.returncode == 0, told(done)
+    assert changed == 1 and site.actions() == [("ceilometer/0", "ceilometer-upgrade")]
+    assert {site.status(unit)[0] for unit in ("ceilometer/0", "ceilometer/1")} == {"active"}
+    for arguments in ([], ["--check"]):
+        done, changed, _asked = site.run("settle", arguments=arguments)
+        assert done.returncode == 0, told(done)
+        assert changed == 0 and len(site.actions()) == 1
