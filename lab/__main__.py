@@ -341,7 +341,7 @@ def host_traces(paths: Paths, owned: bool) -> list[str]:
             left += [f"control group {place}" for place in (group.path, group.old) if place and place.is_dir()]
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         point = line.split(" ")[4]
-        if point.startswith(f"{paths.lab}/"):
+        if point.startswith(f"{paths.lab}/") and not point.startswith(f"{paths.molecule}/"):
             left.append(f"mount {point}")
     return left
 

@@ -20,6 +20,8 @@ class Paths:
         self.run = self.lab / "run"
         self.log = self.lab / "log"
         self.hosts = self.lab / "hosts"
+        self.molecule = self.lab / "molecule"
+        """Hosts of molecule's scenarios, which come and go without the lab."""
         self.ssh = self.lab / "ssh"
         self.endpoints = self.lab / "endpoints.json"
         self.world = self.state / "world.json"

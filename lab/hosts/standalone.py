@@ -27,7 +27,7 @@ from lab.hosts.openstack.effects import cloud_of
 from lab.paths import CHECKOUT, Paths, held
 
 GROUP = f"{cgroup.LAB}-molecule"
-ROOT = Paths().lab / "molecule"
+ROOT = Paths().molecule
 # Held while hosts or networks come or go. Not in ROOT, which goes with the last scenario.
 LOCK = Paths().lab / ".molecule.lock"
 
