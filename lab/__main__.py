@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import http.client
 import json
 import os
@@ -14,11 +13,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab.paths import Paths, held
+from lab.paths import Paths, held, locked
 
 # command -> the Debian package that brings it
 NEEDED = {
@@ -66,19 +65,10 @@ def ask(paths: Paths, method: str, path: str, body: Any = None, timeout: float =
 def daemon_pid(paths: Paths) -> int | None:
     """The process that holds the daemon's lock."""
     path = paths.run / "labd.lock"
-    try:
-        handle = os.open(path, os.O_RDWR)
-    except OSError:
+    if not held(path):
         return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        text = os.read(handle, 32).decode().strip()
-        return int(text) if text else None
-    else:
-        return None
-    finally:
-        os.close(handle)
+    text = path.read_text().strip()
+    return int(text) if text else None
 
 
 def start_daemon(paths: Paths, hosts: bool) -> int:
@@ -184,16 +174,9 @@ def up(paths: Paths) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def alone(paths: Paths) -> Iterator[None]:
+def alone(paths: Paths) -> contextlib.AbstractContextManager[None]:
     """One `up` or `down` at a time; molecule's hosts take the lock while they build the same trees."""
-    with (paths.lab / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            say("waiting for another `up` or `down` of this checkout")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return locked(paths.lab / ".lock", lambda: say("waiting for another `up` or `down` of this checkout"))
 
 
 def up_loopback(paths: Paths) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -40,12 +42,25 @@ class Paths:
 
 
 def held(lock: Path) -> bool:
-    """Whether a process has the lock of this file now; not so when there is no file."""
+    """Whether a process has the lock of this file now; not so when there is no file that could be locked."""
     try:
         with lock.open("r+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return False
     return False
+
+
+@contextlib.contextmanager
+def locked(lock: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Have the lock of this file; ``waits`` is called when another process has it still."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waits()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

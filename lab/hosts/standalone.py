@@ -8,12 +8,9 @@ is found by its control group and its directory, however it was started and howe
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,7 @@ from lab.hosts import cgroup, controller, network, tree
 from lab.hosts.network import MOLECULE
 from lab.hosts.nspawn import Host, HostError, Nic
 from lab.hosts.openstack.effects import cloud_of
-from lab.paths import CHECKOUT, Paths, held
+from lab.paths import CHECKOUT, Paths, held, locked
 
 GROUP = f"{cgroup.LAB}-molecule"
 ROOT = Paths().molecule
@@ -48,14 +45,6 @@ def platforms(scenario: str) -> list[dict[str, Any]]:
     if not file.exists():
         raise Stop(f"there is no scenario {scenario}: {file.relative_to(CHECKOUT)} does not exist")
     return yaml.safe_load(file.read_text())["platforms"]
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 # -- trees and hosts ------------------------------------------------------------------------------------------------------

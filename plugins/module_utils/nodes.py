@@ -113,7 +113,7 @@ def survey(hosts, machines, status, wanted):
     return found
 
 
-# -- what prevents it -------------------------------------------------------------------------------------------
+# -- what prevents it -------------------------------------------------------------------------------------------------
 
 
 def _of_inventory(name, groups, values) -> Iterator[str]:

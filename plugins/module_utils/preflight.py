@@ -124,6 +124,11 @@ def _version(text) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", re.split("[/-]", str(text))[0]))
 
 
+def _track(channel) -> str:
+    """What a channel (3.6/stable) follows; of a base with its risk (ubuntu@22.04/stable) the base."""
+    return str(channel or "").partition("/")[0]
+
+
 def required(site: Site) -> Iterator[dict]:
     for name in REQUIRED:
         if name in site.broken:
@@ -364,8 +369,8 @@ def _other_tracks(site: Site) -> Iterator[dict]:
     """Snaps that are there and follow another track than is asked for: the role host refreshes none of them."""
     for product in ("maas", "juju", "lxd"):
         name, tracked = f"{product}_channel", str((site.controller.get("channels") or {}).get(product) or "")
-        channel, track = str(site.get(name) or ""), tracked.partition("/")[0]
-        asked, known = channel.partition("/")[0], site.matrix.get(product, {})
+        channel, track = str(site.get(name) or ""), _track(tracked)
+        asked, known = _track(channel), site.matrix.get(product, {})
         if product == "lxd" and (site.get("lxd_method") or ("snap" if site.controller.get("distribution") == "Ubuntu" else "apt")) != "snap":
             continue
         if not tracked or PLACEHOLDER in channel or asked in ("", "stable", "candidate", "beta", "edge", track):
@@ -412,12 +417,12 @@ def versions(site: Site) -> Iterator[dict]:
         name, channel = f"{product}_channel", site.get(f"{product}_channel")
         if not channel or PLACEHOLDER in str(channel) or name in refused:
             continue
-        track = str(channel).split("/", maxsplit=1)[0]
+        track = _track(channel)
         releases = matrix.get("maas", {}) if product == "maas" else dict.fromkeys(matrix.get("juju", {}).get("supported", []), {})
         if track not in map(str, releases):
             good = [str(release) for release, about in releases.items() if about.get("status") != "beta"]
             yield problem(check, name, channel, f"this release of {product} is not known to work", f"use one of {', '.join(good)}, as in {good[-1]}/stable")
-    release = matrix.get("maas", {}).get(str(site.get("maas_channel") or "").split("/", maxsplit=1)[0])
+    release = matrix.get("maas", {}).get(_track(site.get("maas_channel")))
     wanted, controller = site.get("postgres_version"), site.controller
     packaged = matrix.get("postgres", {}).get("packaged", {}).get(controller.get("codename"))
     if wanted and str(wanted).isdigit() is False:
@@ -433,9 +438,9 @@ def versions(site: Site) -> Iterator[dict]:
         remedy = f"use a system that packages {release['postgres']} (Ubuntu 24.04), set postgres_version, or choose an older maas_channel"
         yield problem(check, "postgres_version", actual, f"MAAS {site.get('maas_channel')} needs PostgreSQL {release['postgres']} or later", remedy)
     channel = site.get("lxd_channel")
-    track = str(channel).split("/", maxsplit=1)[0]
+    track = _track(channel)
     if channel and "lxd" in matrix and track not in matrix["lxd"]["supported"]:
-        there = str((controller.get("channels") or {}).get("lxd")).split("/", maxsplit=1)[0] == track
+        there = _track((controller.get("channels") or {}).get("lxd")) == track
         yield problem(
             check, "lxd_channel", channel, "MAAS does not support this release of LXD", _no_way_back("lxd") if there else f"use {matrix['lxd']['channel']}"
         )
@@ -514,7 +519,7 @@ def images(site: Site) -> Iterator[dict]:
     if not isinstance(rows, list):
         return
     there = {str(row.get("release")) for row in rows if isinstance(row, dict)}
-    wanted = {str(base).partition("/")[0] for base in site.bases if base}
+    wanted = {_track(base) for base in site.bases if base}
     for target in known:
         if target["base"] in wanted and not there & {target["series"], target["base"].partition("@")[2]}:
             remedy = f"add {{os: {target['os']}, release: {target['series']}, arches: [amd64]}}"

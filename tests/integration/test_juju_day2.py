@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -116,7 +115,7 @@ def test_a_subordinate_and_its_relation(site):
 
 def test_a_machine_and_a_unit_on_it(site):
     spare = site.lab.call(site.lab.world.maas.machine, "compute2")["system_id"]
-    with time_passes(site):
+    with site.lab.time_passes():
         ran = site.three("juju_machine", system_id=spare, wait_interval=0.3, wait_timeout=60)
     number = ran["machine"]["id"]
     assert ran["machine"]["instance_id"] == spare and ran["machine"]["agent"] == "started"
@@ -136,7 +135,7 @@ def test_a_machine_and_a_unit_on_it(site):
     site.settle()
     assert not site.good("juju_unit", units=["nova-compute/0"], state="absent")["changed"]
     if number in site.status()["machines"]:
-        with time_passes(site):
+        with site.lab.time_passes():
             site.three("juju_machine", system_id=spare, state="absent", wait_interval=0.3, wait_timeout=60)
     site.settle()
     assert site.lab.call(site.lab.world.maas.machine, "compute2")["owner"] is None
@@ -145,7 +144,7 @@ def test_a_machine_and_a_unit_on_it(site):
 def test_a_machine_that_failed_is_replaced(site):
     first, other = (site.lab.call(site.lab.world.maas.machine, name)["system_id"] for name in ("compute2", "compute3"))
     site.lab.call(site.lab.fault, "deploy_failed", machine="compute2", times=1)
-    with time_passes(site):
+    with site.lab.time_passes():
         failed = site.module("juju_machine", mark="11", system_id=first, wait_interval=0.3, wait_timeout=90)
         assert failed.failed and "could not be provisioned" in failed["msg"]
         told = site.module("juju_machine", mark="11", system_id=other, wait_interval=0.3)
@@ -153,18 +152,6 @@ def test_a_machine_that_failed_is_replaced(site):
         answer = site.good("juju_machine", mark="11", system_id=other, replace_failed=True, wait_interval=0.3, wait_timeout=90)
     assert answer["replaced"] is not None and answer["machine"]["instance_id"] == other
     assert not site.good("juju_machine", mark="11", system_id=other, replace_failed=True)["changed"]
-
-
-@contextlib.contextmanager
-def time_passes(site, speed=600):
-    import asyncio
-
-    pace = site.lab.running(speed)
-    asyncio.run_coroutine_threadsafe(pace.__aenter__(), site.lab._loop).result(10)
-    try:
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(pace.__aexit__(None, None, None), site.lab._loop).result(10)
 
 
 def test_the_inventory_plugin(site, tmp_path):
@@ -212,7 +199,7 @@ def test_a_connection_that_is_cut_in_every_wait(site, fault):
         assert not left, "the connection was not cut"
         return answer
 
-    with time_passes(site):
+    with site.lab.time_passes():
         number = cut("juju_machine", system_id=spare)["machine"]["id"]
         site.good("juju_application", name="keystone", charm="keystone", channel="2024.1/stable", num_units=1, to=[number])
         site.good("juju_application", name="vault", charm="vault", channel="1.8/stable", num_units=1)

@@ -6,7 +6,6 @@ The looks are libjuju's own Model and the lab's world, neither of which the modu
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import stat
@@ -262,11 +261,11 @@ def test_waiting_opening_vault_and_waiting_again(site):
     site.lab.call(site.lab.settle)
     before = site.writes()
     assert site.good("vault_charm_authorize", check=True, **vault, keys_file=str(keys))["changed"] and site.writes() == before
-    with with_time(site):
+    with site.lab.time_passes():
         authorized = site.good("vault_charm_authorize", **vault, keys_file=str(keys))
     assert authorized["changed"] and authorized["ca"].startswith("-----BEGIN CERTIFICATE-----")
     before = site.writes()
-    with with_time(site):
+    with site.lab.time_passes():
         repeated = site.good("vault_charm_authorize", **vault, keys_file=str(keys))
     assert not repeated["changed"] and repeated["ca"] == authorized["ca"]
     # It asks the charm for its certificate, by an action, and does no more.
@@ -286,20 +285,9 @@ def test_waiting_opening_vault_and_waiting_again(site):
     assert vault_module("vault_unseal", keys_file=str(keys))["was_sealed"] and not client.sys.is_sealed()
 
 
-@contextlib.contextmanager
-def with_time(site):
-    """Time passes by itself meanwhile, for modules that wait for actions."""
-    pace = site.lab.running(600)
-    asyncio.run_coroutine_threadsafe(pace.__aenter__(), site.lab._loop).result(10)
-    try:
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(pace.__aexit__(None, None, None), site.lab._loop).result(10)
-
-
 def test_juju_action(site):
     settled(site)
-    with with_time(site):
+    with site.lab.time_passes():
         answer = site.good("juju_action", unit="keystone/leader", action="get-admin-password", read_only=True)
         assert not answer["changed"] and answer["status"] == "completed" and answer["output"]["password"]
         checked = site.good("juju_action", check=True, unit="keystone", action="pause")
@@ -401,7 +389,7 @@ def test_no_secret_of_vault_in_what_ansible_writes(site):
     command += ["-e", f"ansible_python_interpreter={sys.executable}"]
     log = site.folder / "log"
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv/collections"), "ANSIBLE_LOG_PATH": str(log)}
-    with with_time(site):
+    with site.lab.time_passes():
         done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=site.folder, timeout=180, check=False)
     told = done.stdout + done.stderr + log.read_text()
     assert done.returncode == 0, done.stdout[-2000:]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 import pytest
 import yaml
 
@@ -38,17 +35,8 @@ class Site(RolePlay):
         """While time passes by itself."""
         connection = {"endpoint": [self.lab.endpoint], "username": self.lab.username, "password": self.lab.password, "ca_cert": self.lab.ca_cert}
         soon = {"openstack_bundle_wait_interval": 0.3, "openstack_bundle_timeout": 90, "openstack_bundle_vault_timeout": 60}
-        with self.time():
+        with self.lab.time_passes():
             return self.play(*entry_points, juju_connection=connection, openstack_bundle_file=str(self.bundle), **soon, **more)
-
-    @contextlib.contextmanager
-    def time(self, speed=600):
-        pace = self.lab.running(speed)
-        asyncio.run_coroutine_threadsafe(pace.__aenter__(), self.lab._loop).result(10)
-        try:
-            yield
-        finally:
-            asyncio.run_coroutine_threadsafe(pace.__aexit__(None, None, None), self.lab._loop).result(10)
 
     def status(self, unit):
         return self.lab.call(self.lab.statuses, self.model)[unit][:2]

@@ -19,6 +19,7 @@ import ipaddress
 import itertools
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from lab.effects import Effects
@@ -345,6 +346,16 @@ class JujuLabThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    @contextlib.contextmanager
+    def time_passes(self, speed: float = 600.0) -> Iterator[None]:
+        """By itself meanwhile, for what waits, on a lab that was made with ``speed=0``."""
+        pace = self.lab.running(speed)
+        self._run(pace.__aenter__())
+        try:
+            yield
+        finally:
+            self._run(pace.__aexit__(None, None, None))
 
     def call(self, function: Any, *arguments: Any, **more: Any) -> Any:
         async def inside() -> Any:
