@@ -155,8 +155,8 @@ def resolve(client, charm, architecture="amd64", switch=False):
     # With a capital, unlike every other answer: juju/rpc/params, ResolveCharmWithChannelResults.
     result = only(answer.get("Results"), f"charm {charm['charm']} ({charm['channel']})")
     found = dict(result.get("charm-origin") or {})
-    # Charms 6 tells series, 7 bases.
-    offered = result.get("supported-bases") or [as_base(bundles.base(series)) for series in result.get("supported-series") or []]
+    # Charms 6 tells series, 7 bases. Old charms have series that nobody asks for any more, and those of other systems.
+    offered = result.get("supported-bases") or [as_base(bundles.base(series)) for series in result.get("supported-series") or [] if series in bundles.SERIES]
     if charm["base"]:
         wanted = as_base(charm["base"])
         # The controller answers with another base where the channel has none for the one that was asked for

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import actions, arguments, bootstrap, charms, cli, client, clouds, lifecycle
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import model as models
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 
 from tests.support.processes import imports
@@ -296,6 +297,18 @@ def test_a_command_ends_as_its_code_says(monkeypatch, tmp_path):
     monkeypatch.setattr(arguments, "client", lambda _module: contextlib.nullcontext(Actions({"juju-exec": bad})))
     told = run_module("juju_action", {**command, "endpoint": "127.0.0.1:1", "username": "admin", "password": "p", "model": "openstack"}, tmp_path)
     assert told.failed and "ended with code 1: no access" in told["msg"] and SECRET not in told.text
+
+
+def test_a_base_is_one_of_the_series_that_a_charm_tells():
+    """What is asked for counts where the charm has it, whichever of its bases the controller names."""
+    told = {"url": "ch:amd64/vault-1", "charm-origin": {"base": {"name": "ubuntu", "channel": "22.04/stable"}}}
+    told["supported-series"] = ["xenial", "centos7", "jammy", "noble"]
+    client = SimpleNamespace(call=lambda *_request, **_options: {"Results": [told]})
+    wanted = {"charm": "vault", "channel": "1.8/stable", "revision": None}
+    for base in ("ubuntu@22.04/stable", "ubuntu@24.04/stable"):
+        assert models.resolve(client, {**wanted, "base": base})[1]["base"] == models.as_base(base)
+    with pytest.raises(Refused, match="vault has no release for ubuntu@20.04 in 1.8/stable, but one for ubuntu@22.04"):
+        models.resolve(client, {**wanted, "base": "ubuntu@20.04/stable"})
 
 
 def test_an_action_that_does_not_end():
