@@ -125,6 +125,7 @@ def rack(hosts: dict[str, dict[str, Any]], machines: list[str], variables: dict[
         rows.append(row)
     return {
         "network": str(network),
+        "attended": True,
         "controller": {
             "hostname": "controller", "cpu": 8, "cpu_speed": 2600, "memory": 16384, "arch": "amd64", "serial": "CTRL0", "auto_import": False,
             "vm_host": VM_HOST,

@@ -48,6 +48,8 @@ class Rack:
         self.controller: dict[str, Any] = data["controller"]
         self.boots_seen: bool = data.get("boots_seen", True)
         """Whether the region sees its machines load what they boot from the network."""
+        self.attended: bool = data.get("attended", False)
+        """Whether somebody stands beside the rack who switches on at once what no BMC can (otherwise: ``POST /bmc/NAME/power``)."""
         for nic in self.controller.get("nics", []):
             nic["address"] = self.shift(nic.get("address"))
             nic["gateway"] = self.shift(nic.get("gateway"))

@@ -12,6 +12,7 @@ from requests_oauthlib import OAuth1
 
 from lab.world.maas import states
 from lab.world.maas.base import Fields
+from lab.world.rack import load
 from tests.contract.replayer import HERE
 from tests.support.lab import MaasLab
 
@@ -98,7 +99,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
-    with MaasLab(dhcp=True) as lab:
+    with MaasLab(rack={**load("thesis"), "attended": True}, dhcp=True) as lab:
         yield Bench(lab)
 
 

@@ -14,8 +14,8 @@ BROKEN = {
 }
 
 
-def maas(name, status="Ready"):
-    return {"hostname": name, "system_id": f"s-{name}", "status": status, "owner": None, "power_state": "on"}
+def maas(name, status="Ready", power_type="ipmi"):
+    return {"hostname": name, "system_id": f"s-{name}", "status": status, "owner": None, "power_state": "on", "power_type": power_type}
 
 
 class Site(RolePlay):
@@ -58,7 +58,7 @@ TELL = {"ansible.builtin.debug": {"var": "compute_node_failed"}}
 
 def adding(site, answer, **variables):
     site.answers = {
-        "maas_machine_info": {"machines": [maas("compute2"), maas("compute3")]},
+        "maas_machine_info": {"machines": [maas("compute2"), maas("compute3", power_type="manual")]},
         "juju_status_info": site.model(),
         "juju_machine": [
             ({"system_id": "s-compute2", "wait_timeout": 3600}, answer),
@@ -74,6 +74,7 @@ def test_a_machine_that_maas_could_not_install_is_taken_out_again(site):
     assert done.returncode == 0, told(done)
     assert [call["system_id"] for call in site.asked_of(asked, "juju_machine", state="absent", force=True)] == ["s-compute2"]
     assert "machine 5 could not be provisioned" in done.stdout.rpartition("compute_node_failed")[2]
+    assert "MAAS cannot switch on compute3: do it within half an hour" in done.stdout
 
 
 @pytest.mark.parametrize("lost", [False, True])

@@ -25,6 +25,8 @@ def test_images_behind_a_proxy_and_a_machine_without_a_bmc(tmp_path):
 
         site.lab.call(begin)
         run = site.run()
+        assert run.reaches("Say which of them somebody has to switch on", timeout=300), run.printed[-4000:]
+        site.lab.call(maas.rack.set_power, "compute1", "on")
         assert run.ends(400) == 0, run.printed[-4000:]
         assert "MAAS cannot switch on compute1: do it within half an hour" in run.printed
         rows = {row["hostname"]: row for row in maas.machines()}

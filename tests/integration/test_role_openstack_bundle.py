@@ -39,6 +39,10 @@ def unit(application, address):
     return {"application": application, "address": address}
 
 
+def metal(number, power_type="ipmi"):
+    return {"hostname": f"compute{number}", "system_id": f"metal{number}", "status": "Ready", "power_type": power_type}
+
+
 class Keystone(BaseHTTPRequestHandler):
     accepts = {PASSWORD}
 
@@ -70,7 +74,7 @@ class Site(RolePlay):
         super().__init__(folder)
         self.answers = {
             "maas_vm": {"machines": [{"hostname": f"os-{number}", "system_id": f"vm{number}"} for number in range(11)]},
-            "maas_machine_info": {"machines": [{"hostname": f"compute{number}", "system_id": f"metal{number}"} for number in range(2)]},
+            "maas_machine_info": {"machines": [metal(number) for number in range(2)]},
             "juju_bundle": {"changed": True, "plan": ["1. something"]},
             "juju_status_info": {
                 "status": {
@@ -223,6 +227,13 @@ def test_the_bundle_gets_its_machines(site):
     assert bundle["machine_map"]["10"] == "vm10"
     assert bundle["machine_map"]["11"] == "metal0"
     assert "vault" in bundle["bundle"]["applications"]
+    assert "MAAS cannot switch on" not in done.stdout
+
+
+def test_who_is_installed_without_a_bmc_is_named(site):
+    site.answers["maas_machine_info"] = {"machines": [metal(0), metal(1, "manual")]}
+    done, _changed, _asked = site.play("compose", "deploy")
+    assert done.returncode == 0 and "MAAS cannot switch on compute1: do it within half an hour" in done.stdout, told(done)
 
 
 def test_check_mode_on_a_bare_controller_says_so_and_goes_through(site):

@@ -300,6 +300,8 @@ class MaasWorld:
         machine = self.known(hostname)
         if machine is not None:
             self.engine.after(self.engine.duration("power_poll"), "maas.power_poll", system_id=machine["system_id"])
+            if state == "on":
+                self.lifecycle.switched_on(machine)
         elif state == "on":
             self.engine.after(self.engine.duration("pxe_boot"), "maas.pxe", hostname=hostname)
 

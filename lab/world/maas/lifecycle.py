@@ -131,10 +131,33 @@ class Lifecycle(Part):
             raise
         self.maas.power.switch(machine, "on")
         self._expect(machine)
+        self._start(machine)
+
+    def _start(self, machine: Row) -> None:
+        """The machine boots and does what its status asks for; with manual power, once somebody has switched it on."""
+        if machine["power_type"] == "manual" and not self.maas.rack.attended:
+            machine["awaits_hand"] = machine["run"]
+        elif self._boots(machine):
+            self._started(machine)
+
+    def switched_on(self, machine: Row) -> None:
+        """Somebody has given a machine power at its switch or BMC."""
+        if machine.get("awaits_hand") == machine["run"] and self._boots(machine):
+            machine["awaits_hand"] = None
+            # What is heard of the machine extends the time-out.
+            self.engine.cancel("maas.expire_step", system_id=machine["system_id"])
+            self._expect(machine)
+            self._started(machine)
+
+    def _started(self, machine: Row) -> None:
+        if machine["status"] == states.DEPLOYING:
+            self._step("deploy", machine, 0.5, index=-1)
+        else:
+            self._start_commissioning(machine)
+
+    def _start_commissioning(self, machine: Row) -> None:
         seconds = self.engine.duration("vm_commissioning" if machine["vm_host"] else "commissioning")
         stuck = self.engine.fault("commissioning_stuck", machine=machine["hostname"])
-        if not self._boots(machine):
-            return
         self._boot(machine, seconds * BOOT_SHARE, stuck)
         if stuck:
             return
@@ -420,8 +443,7 @@ class Lifecycle(Part):
         self.maas.power.switch(machine, "on")
         self._expect(machine)
         machine["deploy_seconds"] = self.engine.duration("vm_deploy" if machine["vm_host"] else "machine_deploy")
-        if self._boots(machine):
-            self._step("deploy", machine, 0.5, index=-1)
+        self._start(machine)
 
     def _series(self, fields: Fields) -> tuple[str, str]:
         releases = self.maas.images.releases()

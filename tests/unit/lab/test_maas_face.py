@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -190,6 +190,35 @@ def test_the_other_personality() -> None:
         assert answer.status_code == 400 and "name" in answer.json()
     with MaasLab() as lab:
         assert Client(lab)("GET", "reservedips/").status_code == 404
+
+
+# -- without a BMC --------------------------------------------------------------------------------------------------------------------------------
+def test_a_machine_with_manual_power_waits_for_somebody_to_switch_it_on() -> None:
+    rack = rack_of(2)
+    with MaasLab(rack=rack, dhcp=True) as lab:
+        send, maas = Client(lab), lab.world.maas
+
+        def declared(number: int) -> tuple[dict[str, Any], Callable[[str], None]]:
+            mac = rack["machines"][number]["nics"][0]["mac"]
+            data = {"hostname": f"m{number}", "architecture": "amd64", "mac_addresses": mac, "power_type": "manual", "commission": "true"}
+            assert send("POST", "machines/", data=data).json()["status_name"] == "Commissioning"
+            return maas.machine(f"m{number}"), lambda state: lab.call(maas.rack.set_power, f"node{number:04d}", state)
+
+        machine, switch = declared(0)
+        lab.advance(1200)
+        assert machine["status_name"] == "Commissioning" and machine["power_state"] == "unknown"
+        switch("on")
+        lab.until(lambda: machine["status_name"] == "Ready", step=30, limit=600)
+        # It switches itself off in the end; to be installed it is waited for again.
+        assert maas.rack.power("node0000") == "off"
+        assert send("POST", f"machines/{machine['system_id']}/?op=deploy", data={}).json()["status_name"] == "Deploying"
+        lab.advance(1200)
+        assert machine["status_name"] == "Deploying"
+        switch("on")
+        lab.until(lambda: machine["status_name"] == "Deployed", step=30, limit=1200)
+
+        machine, _switch = declared(1)
+        lab.until(lambda: machine["status_name"] == "Failed commissioning", step=60, limit=1900)
 
 
 # -- size ------------------------------------------------------------------------------------------------------------------------------------------
