@@ -183,6 +183,7 @@ class Engine:
             if fault["name"] == name and fits and fault.get("times", 1) != 0:
                 if fault.get("times", 1) > 0:
                     fault["times"] = fault.get("times", 1) - 1
+                fault["struck"] = fault.get("struck", 0) + 1
                 self.log("fault", name=name, **where)
                 return fault
         return None

@@ -1,7 +1,8 @@
 """`python -m lab.rehearsal INVENTORY`: what is wrong with an inventory, and how long its cloud would take.
 
-The inventory is copied; a lab on loopback gets a rack made of it, in a network of its own in which every address of the operator's private network is
-this machine's. So the inventory's own addresses are used, and nothing outside is touched. No secret is needed: stand-ins take their place.
+All of it happens in a network of its own: the inventory is copied and read, and a lab on loopback gets a rack made of it, where every address of the
+operator's private network is this machine's. So the inventory's own addresses are used, and nothing outside is touched or asked, by a script or a plugin
+of the inventory neither. No secret is needed: stand-ins take their place.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +29,7 @@ from lab.__main__ import Stop, ask, daemon_pid, say, start_daemon, stop_daemon
 from lab.engine import DATA
 from lab.paths import CHECKOUT, Paths
 from lab.rehearsal.inventory import STAND_IN, Copy, elsewhere, rack
+from lab.rehearsal.record import record
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -39,14 +42,25 @@ TIMES = {
 }
 # The marks between which the phases lie.
 MARKS = ("controller", "network", "machines", "orchestrator", "cloud", "end")
+# Real seconds between two lines that say how far it is.
+PATIENCE = 15
+
+
+def ansible() -> dict[str, str]:
+    """The environment in which the checkout's Ansible runs."""
+    return {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0"}
 
 
 def listed(place: Path, extra: Path) -> dict[str, Any]:
     """The inventory as Ansible reads it, values filled in."""
     argv = [str(BIN / "ansible-inventory"), "-i", str(place), "--list", "-e", f"@{extra}"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}, cwd=CHECKOUT)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=ansible(), cwd=CHECKOUT)
     if done.returncode:
         raise Stop(f"Ansible cannot read the inventory:\n{done.stderr.strip()}")
+    unread = re.findall(rf"\bparse\b[^/]*{re.escape(str(place))}/([^\s'\":]+)", " ".join(done.stderr.split()))
+    if unread:
+        names = ", ".join(dict.fromkeys(unread))
+        say(f"Note: not read, as if it were not there: {names}. What asks MAAS or another service for hosts has no network in a rehearsal.")
     return json.loads(done.stdout)
 
 
@@ -100,7 +114,7 @@ def prepare(source: Path, place: Path) -> dict[str, Any]:
     if not shutil.which("ipmi_sim"):
         notes.append("no ipmi_sim on this machine (Debian's package openipmi): the BMCs' passwords were not tried")
     (place / "extra.json").write_text(json.dumps(extra))
-    told = {"network": str(network), "machines": len(machines), "bundle": variables.get("openstack_bundle_file")}
+    told = {"network": str(network), "machines": len(machines), "bundle": variables.get("openstack_bundle_file"), "variables": variables}
     return {"open": copy.open, "vaulted": copy.vaulted, "notes": notes, **told}
 
 
@@ -142,8 +156,41 @@ def drive(paths: Paths, mode: Path, stop: threading.Event) -> None:
             mode.write_text("stand")
 
 
-def inside(place: Path) -> int:
-    """In the network of its own: the lab, and the playbook on it."""
+def news(marks: dict[str, float], log: list[dict[str, Any]]) -> str:
+    """One line: how late it is on the lab's clock, the phase, and how far machines and units are. Empty before the first phase."""
+    reached = [name for name in MARKS if name in marks]
+    if not reached or reached[-1] == "end":
+        return ""
+    now = max([marks[reached[-1]], *(entry["at"] for entry in log[-1:])])
+    units = {entry["unit"]: entry["status"] for entry in log if entry["kind"] == "juju.status"}
+    machines = {entry["machine"]: entry["status"] for entry in log if entry["kind"] == "status"}
+    parts = [f"{clock(now - marks['controller']):>9}  {reached[-1]}"]
+    if machines:
+        parts.append(f"{sum(status in ('Ready', 'Deployed') for status in machines.values())} of {len(machines)} machines ready or deployed")
+    if units:
+        parts.append(f"{sum(status == 'active' for status in units.values())} of {len(units)} units active")
+    return ", ".join(parts)
+
+
+def announce(paths: Paths, place: Path, stop: threading.Event) -> None:
+    """Say how far the rehearsal is: when a phase begins, and now and then in between."""
+    log: list[dict[str, Any]] = []
+    phase, said, last = None, time.monotonic(), ""
+    while not stop.wait(1):
+        if not (place / "marks.json").exists():
+            continue
+        marks = json.loads((place / "marks.json").read_text())
+        reached = [name for name in MARKS if name in marks]
+        # The newest entry comes twice; states are the same however often they are told.
+        log += ask(paths, "GET", f"/log?since={log[-1]['at'] if log else 0}") or []
+        line = news(marks, log)
+        if line and line != last and (reached[-1] != phase or time.monotonic() - said > PATIENCE):
+            say(line)
+            phase, said, last = reached[-1], time.monotonic(), line
+
+
+def run(place: Path) -> int:
+    """The lab, and the playbook on it."""
     made = yaml.safe_load((place / "rack.yml").read_text())
     for argv in (["link", "set", "lo", "up"], *(["route", "add", "local", where, "dev", "lo"] for where in (made["network"], *elsewhere(made)))):
         subprocess.run(["ip", *argv], check=True)
@@ -160,15 +207,17 @@ def inside(place: Path) -> int:
         )
         (place / "extra.json").write_text(json.dumps(extra))
         (place / "extra.json").chmod(0o600)
-        argv = [str(BIN / "ansible-playbook"), "-i", str(place / "inventory"), str(HERE / "play.yml"), "-e", f"@{place / 'extra.json'}"]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0"}
+        argv = playbook(place, HERE / "play.yml")
         stop = threading.Event()
-        driver = threading.Thread(target=drive, args=(paths, place / "mode", stop), daemon=True)
-        driver.start()
+        threads = [threading.Thread(target=drive, args=(paths, place / "mode", stop)), threading.Thread(target=announce, args=(paths, place, stop))]
+        for thread in threads:
+            thread.daemon = True
+            thread.start()
         with (place / "play.log").open("w") as log:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=CHECKOUT, env=environment, check=False)
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=CHECKOUT, env=ansible(), check=False)
         stop.set()
-        driver.join(10)
+        for thread in threads:
+            thread.join(10)
         world = ask(paths, "GET", "/log", timeout=60) or []
         (place / "log.json").write_text(json.dumps(world))
         return done.returncode
@@ -176,6 +225,32 @@ def inside(place: Path) -> int:
         stop_daemon(paths)
         if daemon_pid(paths):
             say("The rehearsal's lab did not stop.")
+
+
+def playbook(place: Path, path: Path) -> list[str]:
+    """The command that runs a playbook with the copy of the inventory."""
+    return [str(BIN / "ansible-playbook"), "-i", str(place / "inventory"), str(path), "-e", f"@{place / 'extra.json'}"]
+
+
+def report(place: Path, about: dict[str, Any], times: dict[str, float], start: float, log: list[dict[str, Any]], finished: bool) -> Path | None:
+    """Write the run's record and have playbooks/report.yml make a page of it; its path, or None with the reason said.
+
+    They are put below ``build`` of the checkout, or where ``REHEARSAL_REPORT`` (a path that ends in .html) says.
+    """
+    page = Path(os.environ.get("REHEARSAL_REPORT") or CHECKOUT / f"build/rehearsal/{about['name']}.html").absolute()
+    page.parent.mkdir(parents=True, exist_ok=True)
+    found = record(times, start, log, about["variables"], finished, f"{about['name']}, a rehearsal")
+    text = json.dumps(found, indent=1) + "\n"
+    page.with_suffix(".json").write_text(text)
+    (place / "out/runs").mkdir(parents=True, exist_ok=True)
+    (place / "out/runs/0.json").write_text(text)
+    extra = {"report_run": "0.json", "report_compare": "none", "report_file": str(page)}
+    argv = [*playbook(place, CHECKOUT / "playbooks/report.yml"), "-e", json.dumps(extra)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=CHECKOUT, env=ansible(), check=False)
+    if done.returncode:
+        say(f"No report could be written: {(done.stdout + done.stderr)[-500:]}")
+        return None
+    return page
 
 
 def clock(seconds: float) -> str:
@@ -193,7 +268,8 @@ def tell(place: Path, about: dict[str, Any], code: int) -> int:
     """Print what came out; 0 when nothing but placeholders is left to do."""
     problems = json.loads((place / "problems.json").read_text()) if (place / "problems.json").exists() else None
     marks = json.loads((place / "marks.json").read_text()) if (place / "marks.json").exists() else {}
-    times = predicted(marks, json.loads((place / "log.json").read_text())) if (place / "log.json").exists() else {}
+    log = json.loads((place / "log.json").read_text()) if (place / "log.json").exists() else []
+    times = predicted(marks, log) if log else {}
     for note in about["notes"]:
         say(f"Note: {note}.")
     if about["vaulted"]:
@@ -209,12 +285,14 @@ def tell(place: Path, about: dict[str, Any], code: int) -> int:
         for phase, seconds in times.items():
             say(f"  {phase:<13} {clock(seconds) if seconds >= 1 else 'meanwhile':>9}")
         say(f"  {'total':<13} {clock(sum(times.values())):>9}")
+        if page := report(place, about, times, marks["controller"], log, not code):
+            say(f"\nReport   {page}")
     result = {"problems": problems, "open": about["open"], "phases": times, "total": sum(times.values()), "complete": "cloud" in times}
     if problems:
         say(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}: correct them and rehearse again.")
     elif code:
-        log = place / "play.log"
-        text = log.read_text() if log.exists() else "the lab did not start; what it said is above"
+        output = place / "play.log"
+        text = output.read_text() if output.exists() else "the lab did not start; what it said is above"
         fault = text[text.rfind("fatal:") :].split("PLAY RECAP")[0] if "fatal:" in text else text[-3000:]
         say(f"\nThe rehearsal stopped. What MAAS, Juju or a role said:\n{fault.strip()}\n")
     else:
@@ -229,17 +307,26 @@ def main() -> int:
     parser.add_argument("inventory", type=Path)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.inside:
-        return inside(options.inventory)
     if not options.inventory.exists():
         raise Stop(f"There is no inventory {options.inventory}.")
+    if options.inside:
+        return inside(options.inventory.resolve())
+    if shutil.which("unshare") is None:
+        raise Stop("A rehearsal needs unshare (Debian's package util-linux), for a network of its own.")
+    # Before anything of the inventory is read: a script or a plugin in it would ask the operator's network.
+    alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.execvp(alone[0], [*alone, sys.executable, "-m", "lab.rehearsal", "--inside", str(options.inventory)])
+
+
+def inside(inventory: Path) -> int:
+    """In the network of its own: the whole rehearsal."""
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         place = Path(folder)
-        about = prepare(options.inventory.resolve(), place)
-        say(f"Rehearsing {options.inventory} on a rack made of it ({about['machines']} machines, network {about['network']}); some minutes.")
-        alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-        done = subprocess.run([*alone, sys.executable, "-m", "lab.rehearsal", "--inside", str(place)], cwd=CHECKOUT, stdin=subprocess.DEVNULL, check=False)
-        return tell(place, about, done.returncode)
+        about = {**prepare(inventory, place), "name": inventory.stem}
+        say(f"Rehearsing {inventory} on a rack made of it ({about['machines']} machines, network {about['network']}); some minutes.")
+        return tell(place, about, run(place))
 
 
 if __name__ == "__main__":

@@ -120,7 +120,8 @@ def rack(hosts: dict[str, dict[str, Any]], machines: list[str], variables: dict[
         macs = host.get("mac_addresses") or []
         nics = [{"name": f"enp{1 + n}s0", "mac": mac.lower()} for n, mac in enumerate([macs] if isinstance(macs, str) else macs)]
         row = {"hostname": name, "serial": f"R{number:04d}", **SIZES, "nics": nics, "disks": DISKS}
-        if bmc.get("address"):
+        # One that two machines are given is a problem that the preflight tells; only one of them can have it.
+        if bmc.get("address") and str(bmc["address"]) not in {one["bmc"]["address"] for one in rows if "bmc" in one}:
             row["bmc"] = {"address": str(bmc["address"]), "user": str(bmc.get("user", "")), "password": str(bmc.get("password", ""))}
         rows.append(row)
     return {

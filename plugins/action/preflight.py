@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import platform
 import re
 from pathlib import Path
 
 import yaml
 from ansible import constants as C
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as ansible_core
+from ansible_collections.stratus.cloud.plugins.filter.bundle import bundle_load
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
 from ansible_collections.stratus.cloud.plugins.plugin_utils.containers import plain
 
@@ -21,6 +26,19 @@ ROOT = Path(__file__).resolve().parents[2]
 MATRIX = ROOT / "bundles" / "versions.yml"
 REQUIREMENTS = ROOT / "requirements" / "runtime.txt"
 HOST_VARIABLES = ("mac_addresses", "bmc")
+
+
+# The collections that site.yml itself works without, when it neither verifies nor installs Zun.
+LATER = {"openstack.cloud"}
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _about(folder):
+    """Version and dependencies of a collection: of a built one its manifest tells them, of a checkout its galaxy.yml."""
+    manifest = folder / "MANIFEST.json"
+    if manifest.exists():
+        return json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]
+    return yaml.safe_load((folder / "galaxy.yml").read_text(encoding="utf-8"))
 
 
 class ActionModule(ActionBase):
@@ -35,6 +53,7 @@ class ActionModule(ActionBase):
             {
                 "found": {"type": "list", "elements": "dict", "default": []},
                 "skip": {"type": "list", "elements": "str", "default": []},
+                "only": {"type": "list", "elements": "str", "default": []},
                 "controller": {"type": "dict", "default": {}},
                 "vms": {"type": "list", "elements": "dict", "default": []},
                 "bases": {"type": "list", "elements": "str", "default": []},
@@ -51,6 +70,7 @@ class ActionModule(ActionBase):
             matrix=self._matrix(options["matrix"]),
             requirements=[line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")],
             libraries=options["libraries"],
+            specs=self._specs(),
         )
         for name in sorted(task_vars):
             if MINE.match(name):
@@ -69,11 +89,13 @@ class ActionModule(ActionBase):
                 except AnsibleError as problem:
                     site.broken[f"{host}.{name}"] = str(problem).split("\n", 1)[0]
 
-        problems = preflight.site_problems(site, options["skip"], [plain(entry) for entry in options["found"]])
+        if not options["only"]:
+            site.bundle, site.control = self._bundle(site), self._control(task_vars)
+        problems = preflight.site_problems(site, options["skip"], [plain(entry) for entry in options["found"]], options["only"])
         unknown = sorted(set(options["skip"]) - set(preflight.CHECKS) - {entry["check"] for entry in problems} - set(self._host_checks(options)))
         if unknown:
             self._display.warning(f"stratus_preflight_skip names no check: {', '.join(unknown)}")
-        warnings = preflight.warnings(site, options["skip"])
+        warnings = [] if options["only"] else preflight.warnings(site, options["skip"])
         for warning in warnings:
             self._display.warning(warning)
         if options["report"]:
@@ -96,6 +118,43 @@ class ActionModule(ActionBase):
             raise AnsibleError(f"The version matrix {source} cannot be read: {problem}") from problem
 
     @staticmethod
+    def _specs():
+        """{variable: its option} out of the argument specs of all entry points of all roles, the main one's first."""
+        specs = {}
+        for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
+            entry_points = yaml.load(path.read_text(encoding="utf-8"), LOADER)["argument_specs"]
+            for entry in (entry_points["main"], *entry_points.values()):
+                for name, option in (entry.get("options") or {}).items():
+                    specs.setdefault(name, option)
+        return specs
+
+    @staticmethod
+    def _bundle(site):
+        """The bundle with its overlays; empty where it cannot be read, which another check tells."""
+        overlays = site.get("openstack_bundle_overlays") or []
+        if not isinstance(site.get("openstack_bundle_file"), (str, dict)) or not isinstance(overlays, list):
+            return {}
+        try:
+            return plain(bundle_load(site.get("openstack_bundle_file"), overlays))
+        except AnsibleError:
+            return {}
+
+    @staticmethod
+    def _control(task_vars):
+        asked = _about(ROOT)["dependencies"]
+        there = {}
+        for name in asked:
+            try:
+                there[name] = _about(Path(importlib.import_module(f"ansible_collections.{name}").__path__[0]))["version"]
+            except (ImportError, OSError, LookupError):
+                there[name] = None
+        wanted = set(asked) - LATER
+        if any(boolean(task_vars.get(name) or False, strict=False) for name in ("verify", "zun_enabled")):
+            wanted |= LATER
+        collections = {name: (there[name], constraint) for name, constraint in asked.items()}
+        return {"ansible_core": ansible_core, "python": platform.python_version(), "collections": collections, "wanted": wanted}
+
+    @staticmethod
     def _report(path, found):
         """For programs: the whole result as JSON, readable by its owner only."""
         try:
@@ -107,4 +166,16 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _host_checks(options):
-        return ("ports", "bmc", "nat", "netplan", "bundle", "vault", "zun", "host", *(entry.get("check", "") for entry in options["found"]))
+        return (
+            "ports",
+            "bmc",
+            "nat",
+            "netplan",
+            "state",
+            "unreachable",
+            "bundle",
+            "vault",
+            "zun",
+            "host",
+            *(entry.get("check", "") for entry in options["found"]),
+        )

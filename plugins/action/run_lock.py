@@ -7,10 +7,10 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ansible import context
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
@@ -33,8 +33,10 @@ def this_run(what):
 
 
 def playbook():
-    """Name of the playbook on the command line."""
-    return next((Path(word).name for word in sys.argv[1:] if word.endswith((".yml", ".yaml")) or word.startswith("stratus.cloud.")), "a playbook")
+    """Names of the playbooks on the command line; one of a collection has its full name (stratus.cloud.site)."""
+    given = context.CLIARGS.get("args") or ()
+    # Of a command other than ansible-playbook they may be anything: a pattern of hosts, for one.
+    return ", ".join(Path(word).name for word in given) if isinstance(given, (list, tuple)) and given else "a playbook"
 
 
 class ActionModule(ActionBase):

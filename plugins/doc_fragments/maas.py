@@ -32,7 +32,8 @@ requirements:
 notes:
   - The module runs wherever the region can be reached, normally on the control node (C(delegate_to=localhost)).
   - The description of the region's API is kept in C(~/.cache/stratus.cloud/maas) (directories 0700, files 0600) and renewed when the region is upgraded.
-  - Requests that are safe to repeat are repeated for up to a minute after lost connections, 502, 504, and after 409 and 503 with C(Retry-After).
+  - Requests that are safe to repeat are repeated for up to a minute after lost connections, 502, 504, a 503 of a proxy that finds no region up,
+    and after 409 and 503 with C(Retry-After).
     A create whose answer was lost is looked up before it is tried again.
 """
 

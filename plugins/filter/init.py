@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 from pathlib import Path
 
 import yaml
@@ -17,6 +18,11 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import B
 from ansible_collections.stratus.cloud.plugins.plugin_utils import profiles
 
 ROOT = Path(__file__).resolve().parents[2]
+# What the playbooks and the callback read beside the roles.
+PLAYBOOKS = frozenset(("stratus_preflight_report", "stratus_progress", "stratus_time_scale", "stratus_lock_force"))
+# Whatever else a machine is doing, somebody has it, or has to see to it first.
+FREE = ("New", "Ready")
+VIRTUAL = ("lxd", "virsh")
 
 
 def _yaml(path):
@@ -31,30 +37,88 @@ def load(name):
     """(name, profile): one of the collection's, or a file of one's own."""
     path = ROOT / "profiles" / f"{name}.yml" if name in names() else Path(name).expanduser()
     if not path.is_file():
-        raise AnsibleFilterError(f"There is no profile {name}. The collection has {', '.join(names())}; a file of your own will do, too.")
-    return path.stem, profiles.profile(_yaml(path), _yaml(ROOT / "profiles/schema.yml"), _yaml(ROOT / "bundles/versions.yml"), path.stem)
+        raise profiles.ProfileError([f"there is no profile {name}: the collection has {', '.join(names())}; a file of your own will do, too"])
+    try:
+        data = _yaml(path)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise profiles.ProfileError([f"{path} is no readable YAML: {' '.join(str(error).split())}"]) from error
+    return path.stem, profiles.profile(data, _yaml(ROOT / "profiles/schema.yml"), _yaml(ROOT / "bundles/versions.yml"), path.stem)
+
+
+def variables():
+    """Names of all variables that an inventory may set: those of the roles' argument specs, of the example, and of the playbooks."""
+    found = set(PLAYBOOKS)
+    for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
+        for entry in _yaml(path)["argument_specs"].values():
+            found |= set(entry.get("options") or {})
+    for path in (ROOT / "inventories/example/group_vars/all").glob("*.yml"):
+        found |= set(_yaml(path))
+    return found
+
+
+def _made(given, profile):
+    """{path: text} of the inventory; ProfileError or BundleFault with every problem."""
+    name, chosen = load(profile)
+    there = [str(ROOT / path) if (ROOT / path).is_file() else os.path.expanduser(path) for path in [chosen["bundle"], *chosen["overlays"]]]
+    bundle = bundles.load(there[0], there[1:])
+    if faults := bundles.problems(bundle):
+        raise BundleFault(faults)
+    matrix = _yaml(ROOT / "bundles/versions.yml")
+    phases = [phase["name"] for phase in _yaml(ROOT / "playbooks/vars/table1.yml")["phases"]]
+    problems = profiles.contradictions(chosen, name, bundle, matrix, variables(), phases)
+    example = ROOT / "inventories/example"
+    texts = {str(path.relative_to(example)): path.read_text(encoding="utf-8") for path in sorted(example.rglob("*.yml"))}
+    try:
+        made = profiles.files(chosen, name, {key: value for key, value in given.items() if value not in (None, "")}, texts, bundle, matrix)
+    except profiles.ProfileError as error:
+        problems += error.problems
+    if problems:
+        raise profiles.ProfileError(problems)
+    return made
 
 
 def inventory_files(given, profile):
     try:
-        name, chosen = load(profile)
-        there = [str(ROOT / path) if (ROOT / path).is_file() else path for path in [chosen["bundle"], *chosen["overlays"]]]
-        bundle = bundles.load(there[0], there[1:])
-        example = ROOT / "inventories/example"
-        texts = {str(path.relative_to(example)): path.read_text(encoding="utf-8") for path in sorted(example.rglob("*.yml"))}
-        made = profiles.files(chosen, name, {key: value for key, value in given.items() if value not in (None, "")}, texts, bundle)
+        made = _made(given, profile)
     except (profiles.ProfileError, BundleFault) as error:
         raise AnsibleFilterError(str(error)) from error
     # The texts hold templates of their own, which are not to be filled in here; older Ansible versions would.
     return wrap_var([{"path": path, "text": text} for path, text in made.items()])
 
 
-def machines_found(known, bmcs=None):
-    """Machines for the answers: bare metal that MAAS knows, else one for each BMC that answers."""
-    metal = [machine for machine in known or [] if machine.get("power_type") != "lxd"]
+def inventory_problems(given, profile):
+    try:
+        _made(given, profile)
+    except (profiles.ProfileError, BundleFault) as error:
+        return wrap_var(list(error.problems))
+    return []
+
+
+def machines_found(known, bmcs=None, take=()):
+    """Machines for the answers: free bare metal that MAAS knows and what is named, else one for each BMC that answers."""
+    names = {machine["hostname"] for machine in known or []}
+    if unknown := [name for name in take if name not in names]:
+        raise AnsibleFilterError(f"MAAS knows no machine {', '.join(unknown)}; it has {', '.join(sorted(names)) or 'none'}. Correct init_take.")
+    metal = [machine for machine in known or [] if not _reason(machine, take)]
     if metal:
-        return [{"hostname": machine["hostname"], "mac_addresses": _boot_first(machine)} for machine in metal]
+        return [{"hostname": m["hostname"], "mac_addresses": _boot_first(m), "boot_interface": m.get("boot_interface")} for m in metal]
     return [{"bmc_address": bmc["address"]} for bmc in bmcs or [] if bmc.get("reachable")]
+
+
+def machines_left_out(known, take=()):
+    """ "node7 (Deployed, by alice)" for each machine of MAAS that ``machines_found`` does not take."""
+    return [f"{machine['hostname']} ({reason})" for machine in known or [] if (reason := _reason(machine, take))]
+
+
+def _reason(machine, take):
+    """Why a machine is nobody's to take; empty when it is free, or named."""
+    if machine["hostname"] in take:
+        return ""
+    if machine.get("power_type") in VIRTUAL:
+        return f"a virtual machine of {machine['power_type']}"
+    if machine.get("status") not in FREE:
+        return str(machine.get("status")) + (f", by {machine['owner']}" if machine.get("owner") else "")
+    return ""
 
 
 def _boot_first(machine):
@@ -83,4 +147,11 @@ def neighbours(told, network):
 
 class FilterModule:
     def filters(self):
-        return {"inventory_files": inventory_files, "machines_found": machines_found, "address_range": address_range, "neighbours": neighbours}
+        return {
+            "inventory_files": inventory_files,
+            "inventory_problems": inventory_problems,
+            "machines_found": machines_found,
+            "machines_left_out": machines_left_out,
+            "address_range": address_range,
+            "neighbours": neighbours,
+        }

@@ -27,10 +27,14 @@ def chosen(directory, run):
 
 
 def previous(directory, run):
-    """The newest record before ``run`` of the same playbook, and of the same kind: a build is compared with a build."""
+    """The newest record before ``run`` of the same playbook that came to its end, and of the same kind: a build is compared with a build.
+
+    What stopped or was interrupted is compared with a build, too.
+    """
+    build = record.built(run) or run.get("result") != "ok"
 
     def alike(other):
-        return other["started"] < run["started"] and other["playbook"] == run["playbook"] and record.built(other) == record.built(run)
+        return other["started"] < run["started"] and other["playbook"] == run["playbook"] and other.get("result") == "ok" and record.built(other) == build
 
     return record.find(directory, alike)[1]
 

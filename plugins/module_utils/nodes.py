@@ -15,6 +15,10 @@ from collections.abc import Iterator, Mapping
 SERVES = "stratus-node"
 # The note of juju_bundle: the machine stands for one of the bundle's.
 OF_BUNDLE = "stratus-bundle-machine"
+# The note of juju_machine and juju_unit: which machine of MAAS was asked for, before the status tells.
+PLACED = "stratus-maas-machine"
+# The tag in MAAS of a machine that leaves, from before it leaves the model until its disks are erased.
+ERASING = "stratus-erasing"
 PLACEHOLDER = "CHANGE-ME"
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 # Statuses of MAAS from which a machine that belongs to nobody comes to Ready by itself or by commissioning.
@@ -81,13 +85,13 @@ def applications(machines, application, tag):
 
 
 def survey(hosts, machines, status, wanted):
-    """One entry for each host, in order: {name, system_id, maas, owner, power, machine, units, others, missing, serves}.
+    """One entry for each host, in order: {name, system_id, maas, owner, power, erasing, machine, units, others, missing, serves}.
 
     ``machines``: of MAAS; ``status``: the model; ``wanted``: the applications that belong on a compute machine. ``units`` are those of
     these applications, ``others`` all further ones, ``missing`` the applications that have none yet.
     """
     in_maas = {machine["hostname"]: machine for machine in machines}
-    of_instance = {about["instance_id"]: name for name, about in status["machines"].items() if about["instance_id"] and not about["parent"]}
+    of_instance = {_instance(about): name for name, about in status["machines"].items() if _instance(about) and not about["parent"]}
     found = []
     for name in hosts:
         machine = in_maas.get(name) or {}
@@ -103,6 +107,7 @@ def survey(hosts, machines, status, wanted):
                 "maas": machine.get("status"),
                 "owner": machine.get("owner"),
                 "power": machine.get("power_state"),
+                "erasing": ERASING in (machine.get("tags") or []),
                 "machine": number,
                 "units": own,
                 "others": [unit["name"] for unit in units if unit["name"] not in own],
@@ -111,6 +116,13 @@ def survey(hosts, machines, status, wanted):
             }
         )
     return found
+
+
+def _instance(machine):
+    """The machine of MAAS that this one of the model is, or is going to be."""
+    if machine["instance_id"] in (None, "", "pending"):
+        return (machine.get("annotations") or {}).get(PLACED)
+    return machine["instance_id"]
 
 
 # -- what prevents it -------------------------------------------------------------------------------------------------
@@ -170,7 +182,11 @@ def _known_to_cloud(left):
 
 def going(nodes, left):
     """Those of the nodes that are still part of the cloud in some way. ``left``: of nova_drain_info."""
-    return [node for node in nodes if node["machine"] is not None or _known_to_cloud(left[node["name"]]) or node["maas"] in ("Releasing", "Disk erasing")]
+    return [
+        node
+        for node in nodes
+        if node["machine"] is not None or _known_to_cloud(left[node["name"]]) or node["erasing"] or node["maas"] in ("Releasing", "Disk erasing")
+    ]
 
 
 def remove_problems(nodes, application, model, left):

@@ -80,8 +80,12 @@ class PhaseLog:
         return self._task[1] if self._task else self._elapsed()
 
     def tasks(self):
-        """All tasks in order, each with its phase."""
-        return [{"phase": play["phase"] or "other", **task} for play in self.plays for task in play["tasks"]]
+        """All tasks in order, each with its phase; of the one that runs its time so far."""
+        found = [{"phase": play["phase"] or "other", **task} for play in self.plays for task in play["tasks"]]
+        if self._task:
+            name, began = self._task
+            found.append({"phase": self.phase(), "name": name, "began": began, "seconds": round(self._elapsed() - began, 3)})
+        return found
 
     def end(self):
         self._close_task()
@@ -96,6 +100,10 @@ class PhaseLog:
     def _close_play(self):
         if self.plays and self.plays[-1]["seconds"] is None:
             self.plays[-1]["seconds"] = round(self._elapsed() - self.plays[-1]["began"], 3)
+
+    def _seconds(self, play):
+        """The time of a play; of the one that runs its time so far."""
+        return round(self._elapsed() - play["began"], 3) if play["seconds"] is None else play["seconds"]
 
     def ours(self):
         return any(play["phase"] for play in self.plays)
@@ -114,10 +122,10 @@ class PhaseLog:
             phases.append(
                 {
                     "name": name,
-                    "seconds": round(sum(play["seconds"] or 0 for play in plays), 3),
+                    "seconds": round(sum(self._seconds(play) for play in plays), 3),
                     "reference_steps": steps,
                     "reference_seconds": sum(self.table["steps"][step] for step in steps) if steps else None,
-                    "plays": [{"name": play["name"], "began": play["began"], "seconds": play["seconds"]} for play in plays],
+                    "plays": [{"name": play["name"], "began": play["began"], "seconds": self._seconds(play)} for play in plays],
                     "slowest_tasks": [{"name": task["name"], "seconds": task["seconds"]} for task in tasks[:SLOWEST_TASKS]],
                     "stopped_here": bool(failed and name == last),
                 }

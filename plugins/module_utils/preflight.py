@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 from ansible_collections.stratus.cloud.plugins.module_utils import secrecy
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 
 PLACEHOLDER = "CHANGE-ME"
 HOSTNAME = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
@@ -50,6 +52,25 @@ MINIMUM = {"memory_mb": 8192, "disk_gb": 40}
 
 # How much more than it has MAAS lets a VM host promise, unless the role lxd is told otherwise.
 OVER_COMMIT = {"cpu": 4, "memory": 1}
+
+# Names that others write down: in paths and files (the cloud's), in Juju, in the kernel (a bridge).
+NAMES = {
+    "stratus_cloud_name": (r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits, dots, hyphens and underscores, a letter or a digit first"),
+    "juju_controller_name": (r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits, dots, hyphens and underscores, a letter or a digit first"),
+    "juju_cloud_name": (r"[A-Za-z0-9][A-Za-z0-9.-]*", "letters, digits, dots and hyphens, a letter or a digit first"),
+    "juju_model_name": (r"[a-z0-9][a-z0-9-]*", "lower case letters, digits and hyphens, a letter or a digit first"),
+    "lxd_bridge": (r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", "at most 15 letters, digits, dots, hyphens and underscores, a letter or a digit first"),
+}
+
+# How the types of argument specs are called in a finding, and how such a value is written.
+KINDS = {
+    "dict": ("mapping", "write it as {key: value}"),
+    "list": ("list", "write it in brackets, as [one, another]"),
+    "int": ("whole number", "write a whole number"),
+    "float": ("number", "write a number"),
+    "bool": ("truth value", "write true or false"),
+    "str": ("text", "write one text"),
+}
 
 # Where a variable is to be set, by its prefix; for the remedies.
 FILES = {
@@ -87,6 +108,13 @@ class Site:
     # Lines of requirements/runtime.txt, and what stratus_api_host has of it: python (a path), packages (version by name). Empty: nobody looked.
     requirements: list = field(default_factory=list)
     libraries: dict = field(default_factory=dict)
+    # variable -> its option in a role's argument spec
+    specs: dict = field(default_factory=dict)
+    # The bundle with its overlays, as juju/bundle.py loads it. Empty: there is none that can be read.
+    bundle: dict = field(default_factory=dict)
+    # What runs the playbooks: ansible_core and python (versions), collections (name -> (version there or None, what is asked for)), and
+    # wanted (those that this run calls for certain). Empty: nobody looked.
+    control: dict = field(default_factory=dict)
 
     def get(self, name, default=None):
         return self.variables.get(name, default)
@@ -145,6 +173,74 @@ def required(site: Site) -> Iterator[dict]:
         yield problem("required", "groups.compute", None, "no machine serves the cloud", "list the compute machines in the inventory's group compute")
 
 
+def _misfits(value, spec: dict, path: str) -> Iterator[tuple]:
+    """(path, value, what is wrong, remedy) for each part of a value that an option of an argument spec does not take.
+
+    In two things it is stricter than Ansible, which would convert where the roles then read the value as it was written: text is neither
+    a mapping nor a list, and neither of them is text.
+    """
+    kind, options = spec.get("type", "str"), spec.get("options") or {}
+    if kind in ("dict", "list"):
+        fits = isinstance(value, dict if kind == "dict" else (list, tuple))
+    else:
+        fits = kind not in KINDS or not isinstance(value, (dict, list, tuple))
+    if fits and kind in ("int", "float", "bool"):
+        try:
+            DEFAULT_TYPE_VALIDATORS[kind](value)
+        except (TypeError, ValueError, ArithmeticError):
+            fits = False
+    if not fits:
+        name, remedy = KINDS[kind]
+        if kind == "dict" and options:
+            remedy = f"write it as {{{', '.join(f'{key}: ...' for key, inner in options.items() if inner.get('required')) or next(iter(options)) + ': ...'}}}"
+        yield path, value, f"it is no {name}", remedy
+        return
+    if spec.get("choices") and value not in spec["choices"]:
+        yield path, value, "there is no such choice", f"use one of {', '.join(map(str, spec['choices']))}"
+    if kind == "list":
+        for number, inner in enumerate(value):
+            if inner is not None:
+                element = {"type": spec.get("elements", "raw"), "options": options if spec.get("elements") == "dict" else {}}
+                yield from _misfits(inner, element, f"{path}[{number}]")
+    if kind == "dict" and options:
+        for key in value:
+            if key not in options:
+                yield f"{path}.{key}", value[key], f"{path} has no such key", f"correct its name, or take it out; there are {', '.join(options)}"
+        for key, inner in options.items():
+            if value.get(key) is not None:
+                yield from _misfits(value[key], inner, f"{path}.{key}")
+            elif inner.get("required"):
+                yield f"{path}.{key}", None, f"{path} needs it and does not have it", f"add {key} to {path}"
+
+
+def types(site: Site) -> Iterator[dict]:
+    """The variables against the argument specs of the roles. Nothing counts as empty where empty is a role's default."""
+    for name, spec in site.specs.items():
+        value = site.get(name)
+        if name not in site.variables or name in site.broken:
+            continue
+        if value is None:
+            if spec.get("default") not in (None, "") and name not in REQUIRED:
+                yield problem("types", name, None, "it is there and has no value", f"give it one, or take the line out: then it is {spec['default']}")
+            continue
+        secret = spec.get("no_log") and not secrecy.is_secret(name)
+        for path, shown, what, remedy in _misfits(value, spec, name):
+            yield problem("types", path, "(hidden)" if secret or _holds_secret(shown) else shown, what, remedy)
+
+
+def _holds_secret(value) -> bool:
+    if isinstance(value, dict):
+        return any(secrecy.is_secret(key) or _holds_secret(inner) for key, inner in value.items())
+    return isinstance(value, (list, tuple)) and any(map(_holds_secret, value))
+
+
+def names(site: Site) -> Iterator[dict]:
+    for name, (pattern, remedy) in NAMES.items():
+        value = site.get(name)
+        if isinstance(value, (str, int)) and value != "" and PLACEHOLDER not in str(value) and not re.fullmatch(pattern, str(value)):
+            yield problem("names", name, value, "it holds what such a name cannot have", f"use {remedy}")
+
+
 def _texts(value, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -171,6 +267,10 @@ def secrets(site: Site) -> Iterator[dict]:
             yield problem("secrets", name, value, "it holds a line break or another control character", "MAAS reads it as a line: use printable characters")
         elif value is not None and not isinstance(value, str):
             yield problem("secrets", name, value, f"it is a {type(value).__name__}, not text", "put it in quotes")
+    for host, values in _with_bmc(site):
+        value = values["bmc"].get("password")
+        if value not in (None, "") and not isinstance(value, str):
+            yield problem("secrets", f"{host}.bmc.password", value, f"it is a {type(value).__name__}, not text", "put it in quotes")
 
 
 def _range(check: str, name: str, value, network) -> tuple[list[dict], tuple | None]:
@@ -208,6 +308,22 @@ def network(site: Site) -> Iterator[dict]:
         yield problem(check, "maas_gateway_ip", gateway, "it is no IP address", "write it like 10.42.0.1")
     elif address and subnet and address not in subnet:
         yield problem(check, "maas_gateway_ip", gateway, f"it lies outside the subnet {subnet}", "use the controller's own address on the private network")
+    elif address and subnet and subnet.num_addresses > 2 and address in (subnet.network_address, subnet.broadcast_address):
+        what = f"it is the {'first' if address == subnet.network_address else 'last'} address of the subnet {subnet}, which no host can have"
+        yield problem(check, "maas_gateway_ip", gateway, what, "use the controller's own address on the private network")
+    for name in ("maas_upstream_dns", "maas_subnet_dns_servers"):
+        servers = site.get(name)
+        for number, server in enumerate(servers if isinstance(servers, list) else []):
+            if PLACEHOLDER not in str(server) and _address(server) is None:
+                yield problem(check, f"{name}[{number}]", server, "it is no IP address", "MAAS takes name servers by address: write it like 192.0.2.53")
+    nat = site.get("juju_nat")
+    if isinstance(nat, dict) and nat.get("source") and str(site.get("juju_nat_enabled", True)).lower() not in ("false", "no", "off", "0"):
+        source = _network(nat["source"])
+        if source is None:
+            yield problem(check, "juju_nat.source", nat["source"], "it is no network address", f"use {subnet or '10.42.0.0/16'}, the machines' network")
+        elif subnet and (source.version != subnet.version or not source.overlaps(subnet)):
+            what = f"the machines' subnet {subnet} is not in it, so they would have no way out"
+            yield problem(check, "juju_nat.source", nat["source"], what, f"use {subnet}, as maas_subnet_cidr says")
 
     ranges = []
     named = [("maas_dynamic_range", site.get("maas_dynamic_range"))] if site.get("maas_dynamic_range") else []
@@ -315,6 +431,8 @@ def machines(site: Site) -> Iterator[dict]:
             if bmc.get("type", "ipmi") == "ipmi" and not bmc.get(key):
                 yield problem(check, f"{host}.bmc.{key}", bmc.get(key), "the BMC cannot be used without it", f"add {key} to bmc of {host}")
         if (address := str(bmc.get("address") or "")) and PLACEHOLDER not in address:
+            if bmc.get("type", "ipmi") == "ipmi" and _address(address) is None:
+                yield problem(check, f"{host}.bmc.address", address, "it is no IP address, which MAAS asks for with IPMI", "write it like 10.42.0.20")
             if address in addresses:
                 yield problem(
                     check, f"{host}.bmc.address", address, f"{addresses[address]} has the same BMC address", "correct one of them: each machine has its own BMC"
@@ -354,11 +472,50 @@ def _known_bad(site: Site, severity: str) -> Iterator[tuple[str, str, dict]]:
                 yield name, f"{product} {installed}, installed" if installed else str(channel), bad
 
 
+def _uses_lxd_snap(site: Site) -> bool:
+    return (site.get("lxd_method") or ("snap" if site.controller.get("distribution") == "Ubuntu" else "apt")) == "snap"
+
+
+def _not_recommended(site: Site) -> Iterator[str]:
+    """What works and is not what a release of MAAS or Juju is made for, as the columns of bundles/versions.yml say."""
+    controller, channel = site.controller, site.get("maas_channel")
+    row = site.matrix.get("maas", {}).get(_track(channel))
+    if row:
+        if row["status"] == "beta":
+            yield f"maas_channel = {channel}: this release is a beta; use a supported one for a cloud that is to last."
+        here = str(controller.get("distribution_version"))
+        if controller.get("distribution") == "Ubuntu" and _version(here) < _version(row["ubuntu"]):
+            yield f"maas_channel = {channel}: this release is made for Ubuntu {row['ubuntu']}, and the controller has {here}."
+        postgres = _postgres(site)
+        if postgres and row["postgres"] <= postgres < row["postgres_recommended"]:
+            yield f"postgres_version = {postgres}: MAAS {_track(channel)} works with it, and PostgreSQL {row['postgres_recommended']} is recommended."
+        lxd = site.get("lxd_channel")
+        if lxd and _uses_lxd_snap(site) and _track(lxd) != row["lxd"] and _track(lxd) in site.matrix.get("lxd", {}).get("supported", []):
+            yield f"lxd_channel = {lxd}: MAAS {_track(channel)} is made for LXD {row['lxd']}."
+    base, known = _track(site.get("juju_bootstrap_base")), site.matrix.get("juju", {}).get("bases", {}).get("bootstrap", [])
+    if base and known and base not in known:
+        yield f"juju_bootstrap_base = {base}: Juju's controller was tried with {' and '.join(known)} only."
+
+
+def _new_control(site: Site) -> Iterator[str]:
+    """What is newer on the control node than what the collection is tried with, and what only a later playbook will miss there."""
+    have, targets = site.control, site.matrix.get("targets", {})
+    for key, what in CONTROL.items():
+        known = targets.get(key, [])
+        if have and known and _version(have[key])[:2] > _version(known[-1]):
+            yield f"{what} {have[key]} of the control node is newer than what the collection is tried with, up to {known[-1]}."
+    for name, there, asked in _old_collections(site):
+        if name not in have["wanted"]:
+            yield f"The collection {name} on the control node is {there or 'missing'}, and {asked} is asked for by what comes later (verify.yml, certs.yml)."
+
+
 def warnings(site: Site, skip=()) -> list[str]:
-    """Sentences about versions that work and have a fault worth knowing."""
+    """Sentences about versions that work and have a fault worth knowing, or are not those that others are made for."""
+    found = [] if "control" in skip else list(_new_control(site))
     if "versions" in skip:
-        return []
-    return [f"{name} = {value}: {bad['reason']}; {bad['remedy']} ({bad['source']})." for name, value, bad in _known_bad(site, "warn")]
+        return found
+    bad = [f"{name} = {value}: {bad['reason']}; {bad['remedy']} ({bad['source']})." for name, value, bad in _known_bad(site, "warn")]
+    return [*bad, *_not_recommended(site), *found]
 
 
 def _no_way_back(product: str) -> str:
@@ -371,7 +528,7 @@ def _other_tracks(site: Site) -> Iterator[dict]:
         name, tracked = f"{product}_channel", str((site.controller.get("channels") or {}).get(product) or "")
         channel, track = str(site.get(name) or ""), _track(tracked)
         asked, known = _track(channel), site.matrix.get(product, {})
-        if product == "lxd" and (site.get("lxd_method") or ("snap" if site.controller.get("distribution") == "Ubuntu" else "apt")) != "snap":
+        if product == "lxd" and not _uses_lxd_snap(site):
             continue
         if not tracked or PLACEHOLDER in channel or asked in ("", "stable", "candidate", "beta", "edge", track):
             continue
@@ -403,6 +560,123 @@ def libraries(site: Site) -> Iterator[dict]:
         yield problem("libraries", "stratus_api_host", site.get("stratus_api_host", "localhost"), what, remedy)
 
 
+# What the control node has, as Site.control and the matrix' targets call it.
+CONTROL = {"ansible_core": "ansible-core", "python": "Python"}
+
+
+def _old_collections(site: Site) -> Iterator[tuple]:
+    """(name, version there or None, what is asked for) of the collections beside this one that are missing or of another version."""
+    for name, (there, asked) in (site.control.get("collections") or {}).items():
+        if not there or not _matches(_version(there), asked):
+            yield name, there, asked
+
+
+def control(site: Site) -> Iterator[dict]:
+    """ansible-core, Python and the collections that run the playbooks."""
+    have, targets = site.control, site.matrix.get("targets", {})
+    for key, what in CONTROL.items():
+        known = targets.get(key, [])
+        if have and known and _version(have[key])[:2] < _version(known[0]):
+            remedy = f"use {what} {known[0]} to {known[-1]} on the control node"
+            yield problem("control", f"{what} of the control node", have[key], "the collection does not work with so old a release", remedy)
+    for name, there, asked in _old_collections(site):
+        if name in have["wanted"]:
+            what = f"this run needs {name} {asked}"
+            yield problem("control", f"collection {name} of the control node", there, what, f"ansible-galaxy collection install --upgrade '{name}:{asked}'")
+
+
+def _charms(site: Site) -> Iterator[tuple[str, str, str, str]]:
+    """(application, family, channel, base) of the bundle's charms that versions.yml has channels for; the base is empty where nothing names one.
+
+    A charm that no family has is OpenStack's, as versions.yml says, unless its track is no OpenStack release's: then it is the site's own.
+    """
+    openstack = site.matrix.get("openstack", {})
+    families = {charm: family for family, members in openstack.get("families", {}).items() for charm in members}
+    default = site.bundle.get("default-base") or site.bundle.get("series") or site.get("juju_model_base")
+    for name, application in (site.bundle.get("applications") or {}).items():
+        try:
+            charm, channel = bundles.charm(application["charm"]), bundles.channel(application.get("channel"))
+            base = _track(bundles.base(application.get("base") or application.get("series") or default))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # The check of the bundle itself says so.
+            continue
+        family = families.get(charm, "openstack")
+        if channel and (charm in families or re.fullmatch(r"\d{4}\.\d|(?!latest)[a-z]+", _track(channel))):
+            yield name, family, channel, base
+
+
+def releases(site: Site) -> Iterator[dict]:
+    """The bundle's channels and bases against those of one OpenStack release: the one that most of them belong to."""
+    known = site.matrix.get("openstack", {}).get("releases", {})
+    charms = list(_charms(site))
+    if not known or not charms:
+        return
+
+    def wanted(release, family, base):
+        rows = known[release]
+        return rows.get(base or next(iter(rows)), {}).get(family)
+
+    def strangers(release):
+        return [charm for charm in charms if _track(wanted(release, charm[1], charm[3])) != _track(charm[2])]
+
+    best = min(known, key=lambda release: len(strangers(release)))
+    if 2 * len(strangers(best)) > len(charms):
+        for base in sorted({charm[3] for charm in charms}):
+            channels = sorted({channel for _name, _family, channel, on in charms if on == base})
+            good = ", ".join(str(release) for release, rows in known.items() if not base or base in rows) or "none"
+            what = f"no OpenStack release that is known has these channels{' on ' + base if base else ''}"
+            yield problem("releases", "openstack_bundle_file", ", ".join(channels), what, f"use the channels of bundles/versions.yml (known there: {good})")
+        return
+    groups: dict[tuple, list[str]] = {}
+    for name, family, channel, base in strangers(best):
+        groups.setdefault((channel, wanted(best, family, base), base), []).append(name)
+    for (channel, right, base), apps in groups.items():
+        what = f"most of the bundle is OpenStack {best}, {f'with which {right} of it goes' if right else f'which is not known on {base}'}"
+        remedy = f"use {right or ' or '.join(known[best])} in the bundle and its overlays (bundles/overlays has a directory for each release)"
+        yield problem("releases", f"channel of {', '.join(apps)}", channel, what, remedy)
+
+
+def vips(site: Site) -> Iterator[dict]:
+    """Virtual addresses of the bundle: there where an hacluster needs one, well formed, and nobody else's."""
+    applications = {name: about for name, about in (site.bundle.get("applications") or {}).items() if isinstance(about, dict)}
+    clusters = {name for name, about in applications.items() if str(about.get("charm")).removeprefix("ch:") == "hacluster"}
+    needed: set[str] = set()
+    for pair in site.bundle.get("relations") or []:
+        ends = {str(end).partition(":")[0] for end in pair} if isinstance(pair, (list, tuple)) else set()
+        if ends & clusters:
+            needed |= ends - clusters
+    taken = {str(site.get("maas_gateway_ip")): "maas_gateway_ip"}
+    taken |= {str(values["bmc"].get("address")): f"{host}.bmc.address" for host, values in _with_bmc(site)}
+    _found, dynamic = _range("vips", "maas_dynamic_range", site.get("maas_dynamic_range"), None)
+    for name, about in applications.items():
+        options = about.get("options") if isinstance(about.get("options"), dict) else {}
+        variable, given = f"{name}.options.vip", str(options.get("vip") or "").split()
+        if not given and name in needed and not options.get("dns-ha"):
+            remedy = f"name an address that nothing else has, in an overlay of your own: {{applications: {{{name}: {{options: {{vip: ADDRESS}}}}}}}}"
+            yield problem("vips", variable, options.get("vip"), "an hacluster is related to it, which needs a virtual address", remedy)
+        for text in given:
+            address = _address(text)
+            if PLACEHOLDER in text:
+                yield problem("vips", variable, PLACEHOLDER, "the placeholder was never replaced", "put the real address in its place")
+            elif address is None:
+                yield problem("vips", variable, text, "it is no IP address", "write it like 10.42.0.60")
+            elif text in taken:
+                yield problem("vips", variable, text, f"{taken[text]} has the same address", "give each an address that nothing else has")
+            elif dynamic and dynamic[0].version == address.version and dynamic[0] <= address <= dynamic[1]:
+                what = "DHCP could give this address to a machine"
+                yield problem("vips", variable, text, what, f"move it out of maas_dynamic_range ({dynamic[0]}-{dynamic[1]})")
+            taken.setdefault(text, variable)
+
+
+def _postgres(site: Site) -> int | None:
+    """The major version that MAAS' database will have; None when it is not known. What the controller runs already wins over what would be installed."""
+    wanted, controller = site.get("postgres_version"), site.controller
+    if wanted:
+        return int(wanted) if str(wanted).isdigit() else None
+    present = max((int(version) for version in controller.get("postgres") or []), default=None)
+    return present or site.matrix.get("postgres", {}).get("packaged", {}).get(controller.get("codename"))
+
+
 def versions(site: Site) -> Iterator[dict]:
     check, matrix = "versions", site.matrix
     if not matrix:
@@ -428,10 +702,8 @@ def versions(site: Site) -> Iterator[dict]:
     if wanted and str(wanted).isdigit() is False:
         yield problem(check, "postgres_version", wanted, "it is no major version", "write a number such as 15, or leave it empty")
         return
-    # What the controller runs already wins over what would be installed.
-    present = max([int(v) for v in controller.get("postgres") or []], default=None)
-    actual = int(wanted) if wanted else present or packaged
-    if wanted and packaged and int(wanted) != packaged and int(wanted) != present:
+    actual = _postgres(site)
+    if wanted and packaged and actual != packaged and actual != max((int(version) for version in controller.get("postgres") or []), default=None):
         remedy = f"leave it empty for {packaged}, or add the PostgreSQL project's package repository first"
         yield problem(check, "postgres_version", wanted, f"{controller.get('codename')} packages version {packaged}", remedy)
     if release and actual and actual < release["postgres"]:
@@ -519,6 +791,12 @@ def images(site: Site) -> Iterator[dict]:
     if not isinstance(rows, list):
         return
     there = {str(row.get("release")) for row in rows if isinstance(row, dict)}
+    aliases = {target["series"]: target["base"].partition("@")[2] for target in known}
+    for name in ("maas_commissioning_series", "maas_default_series"):
+        series = site.get(name)
+        if series and there and PLACEHOLDER not in str(series) and not there & {str(series), aliases.get(str(series))}:
+            remedy = f"use a release of maas_images ({', '.join(sorted(there))}), or add {{os: ubuntu, release: {series}, arches: [amd64]}} to them"
+            yield problem("images", name, series, "no image of this release is imported, so no machine would boot with it", remedy)
     wanted = {_track(base) for base in site.bases if base}
     for target in known:
         if target["base"] in wanted and not there & {target["series"], target["base"].partition("@")[2]}:
@@ -529,10 +807,15 @@ def images(site: Site) -> Iterator[dict]:
 CHECKS = {
     "required": required,
     "placeholders": placeholders,
+    "types": types,
+    "names": names,
     "secrets": secrets,
     "network": network,
     "machines": machines,
     "versions": versions,
+    "releases": releases,
+    "vips": vips,
+    "control": control,
     "libraries": libraries,
     "controller": controller,
     "vms": vms,
@@ -540,20 +823,26 @@ CHECKS = {
 }
 
 
-def site_problems(site: Site, skip=(), found=()) -> list[dict]:
-    """All problems, each once: those of the checks here and those found elsewhere, without the checks left out by name."""
-    problems = [p for name, check in CHECKS.items() if name not in skip for p in check(site)]
+def site_problems(site: Site, skip=(), found=(), only=()) -> list[dict]:
+    """All problems, each once: those of the checks here (``only``: of these) and those found elsewhere, without the checks left out by name."""
+    problems = [p for name, check in CHECKS.items() if name not in skip and (not only or name in only) for p in check(site)]
     problems += [{"check": "host", "value": "", "remedy": "", **p} for p in found]
     seen, unique = set(), []
-    # A placeholder explains whatever else is wrong with the same value.
-    blank = {p["variable"] for p in problems if p["check"] == "placeholders"}
+    # A placeholder, and then a wrong type, explains whatever else is wrong with the same value.
+    explained = {check: [p["variable"] for p in problems if p["check"] == check] for check in ("placeholders", "types")}
     for entry in problems:
         key = (entry["variable"], entry["problem"])
-        if entry["check"] in skip or key in seen or (entry["check"] != "placeholders" and any(entry["variable"].startswith(name) for name in blank)):
+        before = [] if entry["check"] == "placeholders" else explained["placeholders"] + (explained["types"] if entry["check"] != "types" else [])
+        if entry["check"] in skip or key in seen or any(_within(entry["variable"], name) for name in before):
             continue
         seen.add(key)
         unique.append(entry)
     return unique
+
+
+def _within(variable: str, name: str) -> bool:
+    """Whether a variable is that of this name, or a part of it."""
+    return variable == name or variable.startswith((f"{name}.", f"{name}["))
 
 
 def render(problems: list[dict]) -> str:

@@ -34,15 +34,31 @@ def machine_of(path="/etc/machine-id"):
     return "" if known in ("", "uninitialized") else hmac.new(known.encode(), b"stratus.cloud.run_lock", "sha256").hexdigest()[:32]
 
 
+HIDDEN = "hidden"
+"""Of a process that is there, and about which another user learns nothing more (hidepid, proc(5))."""
+
+
 def started_of(pid, proc="/proc"):
-    """When a process was started; None when there is none."""
+    """When a process was started; None when there is none, HIDDEN when only that is known of it."""
     try:
         with open(f"{proc}/{pid}/stat", encoding="utf-8", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()
     except OSError:
-        return None
+        return HIDDEN if _is_somebody_elses(pid) else None
     # A zombie has ended, its parent just did not ask yet.
     return None if fields[0] == "Z" else int(fields[19])
+
+
+def _is_somebody_elses(pid):
+    """Whether there is such a process of another user. A signal tells, also where /proc does not."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, TypeError, OverflowError):
+        # No such process, or no number of one.
+        return False
+    return False
 
 
 def same(one, other):
@@ -60,7 +76,7 @@ def verdict(holder, me, started=started_of):
         return "stale"
     if holder.get("namespace") != me.get("namespace"):
         return "elsewhere"
-    if started(holder.get("pid")) != holder.get("started"):
+    if started(holder.get("pid")) not in (holder.get("started"), HIDDEN):
         return "stale"
     return "alive"
 

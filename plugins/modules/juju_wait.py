@@ -82,6 +82,13 @@ options:
     description: Seconds that a unit's agent may be lost before that is a failure.
     type: float
     default: 600
+  lost_machines:
+    description:
+      - Machines that may stay away, by hostname.
+      - Units on them, and on containers of them, whose agent is lost are not waited for. They are not in RV(addresses) either.
+    type: list
+    elements: str
+    default: []
   resolve:
     description: Failed hooks that are tried again by hand, so many times for each unit.
     type: list
@@ -211,6 +218,7 @@ def main():
             "fail_on": {"type": "list", "elements": "dict", "default": [], "options": STATE},
             "error_grace": {"type": "float", "default": expect.ERROR_GRACE},
             "lost_grace": {"type": "float", "default": 600},
+            "lost_machines": {"type": "list", "elements": "str", "default": []},
             "resolve": {
                 "type": "list",
                 "elements": "dict",

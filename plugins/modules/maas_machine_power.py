@@ -10,7 +10,8 @@ version_added: 0.1.0
 description:
   - Powers a set of machines on or off through MAAS, and waits until their BMCs say so.
   - MAAS powers on only machines that are allocated, deployed or under way; commissioning and deploying do it by themselves.
-  - The BMC is asked first, because what MAAS remembers may be minutes old.
+  - The BMC is asked first, because what MAAS remembers may be minutes old. One that does not answer is asked again twice within 20 seconds, after the
+    machines with another one were switched. When some machines cannot be switched, the module fails without waiting for the rest, and says which were.
 author: The stratus.cloud developers (@stratus-cloud)
 extends_documentation_fragment:
   - stratus.cloud.maas
@@ -46,10 +47,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 power:
-  description: Power state of each machine, by hostname.
-  returned: success
+  description: Power state of each machine, by hostname; where its BMC gave none, why.
+  returned: success, and when some machines could not be switched
   type: dict
   sample: {"compute3": "off", "compute4": "off"}
+switched:
+  description: Hostnames of the machines that were told to switch; the others had been there already, or could not be.
+  returned: always
+  type: list
+  elements: str
+  sample: ["compute3"]
+failed_machines:
+  description: Why a machine could not be switched, by hostname.
+  returned: when some could not be
+  type: dict
+  sample: {"compute4": "Cannot ask the BMC of compute4 for its power state: the region failed (500): Could not contact node's BMC"}
 waited:
   description: Seconds spent waiting.
   returned: success

@@ -71,7 +71,7 @@ backup:
 """
 
 import os
-import shutil
+import stat
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.stratus.cloud.plugins.module_utils import netplan
@@ -90,11 +90,27 @@ def read(directory):
     return found
 
 
-def write(module, path, text):
-    temporary = os.path.join(module.tmpdir, os.path.basename(path))
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    module.atomic_move(temporary, path)
+def put(path, content, like):
+    """Write a file (bytes) that is whole at any time, also after a power cut. Mode and owner are those of the file ``like``; OSError."""
+    # Not .yaml: netplan reads this one at no time.
+    fresh, known = f"{path}.new", os.stat(like)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        os.fchown(file.fileno(), known.st_uid, known.st_gid)
+        os.fchmod(file.fileno(), stat.S_IMODE(known.st_mode))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def whole(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def present(module, files, backup_dir):
@@ -106,8 +122,8 @@ def present(module, files, backup_dir):
     if not module.check_mode:
         os.makedirs(backup_dir, mode=0o700, exist_ok=True)
         if not os.path.exists(backup):
-            shutil.copy2(path, backup)
-        write(module, path, text)
+            put(backup, whole(path), path)
+        put(path, text.encode(), path)
     return {"changed": True, "path": path, "backup": backup, "diff": {"before": files[path][0], "after": text, "before_header": path, "after_header": path}}
 
 
@@ -125,7 +141,7 @@ def absent(module, files, backup_dir):
             f"{path} was changed by somebody else since, and the original would undo that too; take the bridge out of it by hand and remove {backup}"
         )
     if not module.check_mode:
-        shutil.copy2(backup, path)
+        put(path, whole(backup), backup)
         os.unlink(backup)
         if not os.listdir(backup_dir):
             os.rmdir(backup_dir)

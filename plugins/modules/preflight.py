@@ -31,9 +31,14 @@ options:
     default: []
   skip:
     description: >-
-      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(secrets), C(network), C(machines), C(versions), C(libraries), C(controller),
-      C(vms), C(images).
-      Of the playbook: C(ports), C(netplan), C(nat), C(bmc), C(bundle), C(vault), C(zun).
+      Checks to leave out, by name. Of this module: C(required), C(placeholders), C(types), C(names), C(secrets), C(network), C(machines), C(versions),
+      C(releases), C(vips), C(control), C(libraries), C(controller), C(vms), C(images).
+      Of the playbook: C(ports), C(netplan), C(nat), C(bmc), C(state), C(unreachable), C(bundle), C(vault), C(zun).
+    type: list
+    elements: str
+    default: []
+  only:
+    description: Checks of this module to make, by name; all of them without it.
     type: list
     elements: str
     default: []

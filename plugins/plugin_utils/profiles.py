@@ -7,12 +7,16 @@ The texts are those of the example inventory with other values, so that whatever
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import itertools
 import json
 import re
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.stratus.cloud.plugins.module_utils import preflight
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.preflight import HOSTNAME, MAC, PLACEHOLDER
 
 # What is asked, with what holds when nothing is answered. None: it has to be answered.
@@ -31,6 +35,7 @@ ANSWERS = {
     "bmc_user": {"type": "str", "default": "root"},
     "bmc_password": {"type": "str", "default": PLACEHOLDER, "no_log": True},
     "compute_interface": {"type": "str", "default": "enp1s0"},
+    "provider_interface": {"type": "str"},
     "machines": {
         "type": "list",
         "elements": "dict",
@@ -39,6 +44,7 @@ ANSWERS = {
             "hostname": {"type": "str"},
             "mac_addresses": {"type": "list", "elements": "str", "default": []},
             "bmc_address": {"type": "str"},
+            "boot_interface": {"type": "str"},
         },
     },
     "secrets": {"type": "dict", "default": {}, "no_log": True},
@@ -49,11 +55,18 @@ FLOATING = 256
 # Ceph keeps so many copies of everything where there are hypervisors for them.
 CEPH_COPIES = 3
 SMALLEST = 26
+# The charm that a bundle has for each kind of storage.
+STORAGE = {"lvm": "cinder-lvm", "ceph": "ceph-osd"}
+# Names in the example's file of hosts; a machine of the same name would be the same host, or a group.
+TAKEN = ("all", "controller", "controller0", "compute", "spare", "live_migration", "live_migration_nfs", "ungrouped", "localhost")
 FIRST_VIP = 60
 FIRST_BMC = 20
 OVERLAY_COMMENT = """\
 # What only this site knows of the bundle; the last of openstack_bundle_overlays. Further hypervisors are machines with the tag compute;
 # virtual addresses (vip) come from the reserved range; bridge-interface-mappings names the interface of the hypervisors below the bridge br-ex."""
+COMMENTS = {
+    "stratus_profile_phases": "# Seconds that phases of site.yml take, as the profile says; expected until a run of your own is recorded.",
+}
 
 
 class ProfileError(Exception):
@@ -86,9 +99,44 @@ def profile(data, schema, matrix, name="profile"):
         problems.append(f"{name}: release {checked['release']} is not published for {checked['base']}, but for {', '.join(releases[checked['release']])}")
     if not 1 <= compute["least"] <= compute["count"] <= compute["most"]:
         problems.append(f"{name}: compute.count has to lie between compute.least (at least 1) and compute.most")
+    for phase, seconds in checked["phases"].items():
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
+            problems.append(f"{name}: phases.{phase} is {seconds!r}: give the seconds that this phase of site.yml takes as a number")
     if problems:
         raise ProfileError(problems)
     return checked
+
+
+def contradictions(chosen, name, bundle, matrix, known, phases):
+    """Sentences about what a profile says and the rest of the collection does not know.
+
+    chosen: the profile; bundle: its bundle with its overlays; matrix: bundles/versions.yml; known: names of variables that roles and playbooks read;
+    phases: names of the phases of site.yml.
+    """
+    applications = bundle["applications"]
+    charms = {str(about.get("charm")).removeprefix("ch:") for about in applications.values()}
+    wanted = matrix["openstack"]["releases"][chosen["release"]][chosen["base"]]["openstack"]
+    found = []
+    for application in ("keystone", "nova-compute"):
+        channel = str((applications.get(application) or {}).get("channel") or wanted)
+        if channel.partition("/")[0] != wanted.partition("/")[0]:
+            found.append(f"{name}: release is {chosen['release']}, and the bundle {chosen['bundle']} has {application} from {channel}: name its own release")
+            break
+    base = bundles.base(bundle.get("default-base") or bundle.get("series"))
+    if base and base.partition("/")[0] != chosen["base"]:
+        found.append(f"{name}: base is {chosen['base']}, and the bundle {chosen['bundle']} is for {base}: name its own base")
+    for storage, charm in STORAGE.items():
+        if chosen["storage"] == storage and charm not in charms:
+            found.append(f"{name}: storage is {storage}, and the bundle with its overlays has no {charm}: lay an overlay over it that brings it")
+        if chosen["storage"] == "none" and charm in charms:
+            found.append(f"{name}: storage is none, and the bundle with its overlays has {charm}: say storage: {storage}")
+    found += [f"{name}: vips names {vip}, and the bundle with its overlays has no such application" for vip in chosen["vips"] if vip not in applications]
+    for variable in map(str, chosen["variables"]):
+        if variable not in known and not variable.startswith(("ansible_", "secret_")):
+            near = difflib.get_close_matches(variable, sorted(known), 1)
+            found.append(f"{name}: no role reads the variable {variable}" + (f"; {near[0]} is one" if near else ""))
+    found += [f"{name}: site.yml has no phase {phase}, but {', '.join(phases)}" for phase in chosen["phases"] if phase not in phases]
+    return found
 
 
 def answers(data, chosen):
@@ -98,7 +146,8 @@ def answers(data, chosen):
     if not HOSTNAME.match(found["name"]):
         problems.append(f"name {found['name']!r} is no name for a cloud: small letters, digits and dashes only")
     compute = chosen["compute"]
-    found["compute"] = found["compute"] or max(compute["count"], len(found["machines"]) if len(found["machines"]) <= compute["most"] else 0)
+    if found["compute"] is None:
+        found["compute"] = max(compute["count"], min(len(found["machines"]), compute["most"]))
     if not compute["least"] <= found["compute"] <= compute["most"]:
         problems.append(f"compute {found['compute']} is outside of what the profile is made for, {compute['least']} to {compute['most']}")
     try:
@@ -106,17 +155,72 @@ def answers(data, chosen):
         if network.version != 4 or network.prefixlen > SMALLEST:
             problems.append(f"network {found['network']} is too small: machines, virtual machines and servers need a /{SMALLEST} of IPv4 at least")
         found["gateway"] = found["gateway"] or str(network.network_address + 1)
-        if ipaddress.ip_address(found["gateway"]) not in network:
-            problems.append(f"gateway {found['gateway']} is not in the network {network}; it is the controller's address on the private network")
+        gateway = ipaddress.ip_address(found["gateway"])
+        if gateway not in network:
+            problems.append(f"gateway {gateway} is not in the network {network}; it is the controller's address on the private network")
+        elif gateway in (network.network_address, network.broadcast_address):
+            problems.append(f"gateway {gateway} is no address of a host in the network {network}; it is the controller's address on the private network")
+        elif not problems:
+            problems += _in_use(found, chosen)
     except ValueError as error:
         problems.append(f"network or gateway: {error}; write a network as 10.42.0.0/16")
+    seen = set()
     for machine in found["machines"]:
-        problems += [f"machine {machine['hostname']}: {mac} is no MAC address" for mac in machine["mac_addresses"] or [] if not MAC.match(mac.lower())]
-        if machine["hostname"] and not HOSTNAME.match(machine["hostname"]):
-            problems.append(f"machine name {machine['hostname']!r} is no host name: small letters, digits and dashes only")
+        name = machine["hostname"]
+        problems += [f"machine {name}: {mac} is no MAC address" for mac in machine["mac_addresses"] or [] if not MAC.match(mac.lower())]
+        if name and not HOSTNAME.match(name):
+            problems.append(f"machine name {name!r} is no host name: small letters, digits and dashes only")
+        if name in TAKEN:
+            problems.append(f"machine name {name} is a name that the inventory has for something else: name the machine differently")
+        elif name and name in seen:
+            problems.append(f"two machines are named {name}: each has a name of its own")
+        seen.add(name)
+    problems += _interfaces(found, chosen)
     if problems:
         raise ProfileError(problems)
     return found
+
+
+def _in_use(found, chosen):
+    """Sentences about addresses that are taken twice: by the controller or a BMC, and by tenants or virtual addresses."""
+    network, problems = ipaddress.ip_network(found["network"]), []
+    for floating in ranges(found["network"])[0][1:]:
+        low, high = (ipaddress.ip_address(floating[end]) for end in ("start", "end"))
+        named = [
+            ("gateway", found["gateway"]),
+            *((f"the BMC of {machine['hostname'] or 'a machine'}", machine["bmc_address"]) for machine in found["machines"]),
+        ]
+        for what, text in named:
+            if (address := _address(text)) and low <= address <= high:
+                problems.append(f"{what}, {address}, is one of the addresses that are kept for the tenants ({low}-{high}): give it another one")
+    room = len(_free(network, found, _first_vip(network), len(chosen["vips"])))
+    if room < len(chosen["vips"]):
+        first, last = (network.network_address + number for number in (_first_vip(network), _reserved(network)))
+        problems.append(
+            f"the profile needs {len(chosen['vips'])} virtual addresses, and of {first}-{last} only {room} are free: move BMCs, or use a larger network"
+        )
+    return problems
+
+
+def _address(text):
+    try:
+        return ipaddress.ip_address(str(text))
+    except ValueError:
+        return None
+
+
+def _interfaces(found, chosen):
+    """Sentences about the interface that OVN gets: with ``network: dedicated`` a second one, else none of its own."""
+    second, first = found["provider_interface"], found["compute_interface"]
+    if chosen["network"] == "shared":
+        if second:
+            return [f"provider_interface {second} is for profiles with network: dedicated; with this one OVN shares the interface {first}: leave it out"]
+        return []
+    what = "provider_interface is the compute machines' second interface, which OVN gets for itself (network: dedicated)"
+    if not second:
+        return [f"{what}: name it with -e init_provider_interface=..."]
+    booting = [first, *(machine["boot_interface"] for machine in found["machines"] if machine["boot_interface"])]
+    return [f"{what}; {second} is the one that they boot from: name another one"] if second in booting else []
 
 
 def _reserved(network):
@@ -169,16 +273,25 @@ def _first_vip(network):
     return FIRST_VIP if network.num_addresses > 4 * RESERVED else _reserved(network) // 2
 
 
+def _free(network, found, first, count):
+    """At most so many addresses for infrastructure from the ``first`` of the network on that neither the controller nor a BMC has."""
+    taken = {_address(text) for text in (found["gateway"], *(machine["bmc_address"] for machine in found["machines"]))}
+    addresses = (network.network_address + number for number in range(first, _reserved(network) + 1))
+    return [str(address) for address in itertools.islice((address for address in addresses if address not in taken), count)]
+
+
 def site_overlay(chosen, found, bundle):
     """What only this site knows of the bundle: further hypervisors, virtual addresses, names of interfaces."""
     overlay = compute_overlay(bundle, found["compute"]) or {"machines": {}, "applications": {}}
     network = ipaddress.ip_network(found["network"])
-    for number, name in enumerate(chosen["vips"]):
-        options = overlay["applications"].setdefault(name, {}).setdefault("options", {})
-        options["vip"] = str(network.network_address + _first_vip(network) + number)
-    mapping = f"br-ex:{found['compute_interface']}"
+    for name, address in zip(chosen["vips"], _free(network, found, _first_vip(network), len(chosen["vips"])), strict=True):
+        overlay["applications"].setdefault(name, {}).setdefault("options", {})["vip"] = address
+    dedicated = chosen["network"] == "dedicated"
+    mapping = f"br-ex:{found['provider_interface' if dedicated else 'compute_interface']}"
+    if dedicated and "ovn-chassis" not in bundle["applications"]:
+        raise ProfileError(["network is dedicated, and the bundle has no ovn-chassis that could have the interface: say network: shared"])
     usual = ((bundle["applications"].get("ovn-chassis") or {}).get("options") or {}).get("bridge-interface-mappings")
-    if usual and usual != mapping:
+    if (usual or dedicated) and usual != mapping:
         overlay["applications"].setdefault("ovn-chassis", {})["options"] = {"bridge-interface-mappings": mapping}
     return {key: value for key, value in overlay.items() if value}
 
@@ -191,6 +304,7 @@ def variables(chosen, found, overlay, name):
     values = {
         "stratus_cloud_name": found["name"],
         "stratus_profile": name,
+        **({"stratus_profile_phases": chosen["phases"]} if chosen["phases"] else {}),
         "maas_url": f"http://{found['gateway']}:5240/MAAS",
         "maas_admin_email": found["email"],
         "maas_upstream_dns": found["dns"],
@@ -222,11 +336,10 @@ def machines(found):
     taken = {machine["hostname"] for machine in known if machine["hostname"]}
     free = (f"compute{number}" for number in range(1000) if f"compute{number}" not in taken)
     # Guesses end where the virtual addresses begin.
-    room = (_first_vip(network) if found.get("vips") else _reserved(network)) - FIRST_BMC
+    end = network.network_address + (_first_vip(network) if found.get("vips") else _reserved(network))
+    guesses = (address for address in _free(network, found, FIRST_BMC + len(known), RESERVED) if ipaddress.ip_address(address) < end)
     while len(known) < found["compute"]:
-        number = len(known)
-        guess = str(network.network_address + FIRST_BMC + number) if number < room else PLACEHOLDER
-        known.append({"hostname": None, "mac_addresses": [], "bmc_address": guess})
+        known.append({"hostname": None, "mac_addresses": [], "bmc_address": next(guesses, PLACEHOLDER)})
     rows = [(machine["hostname"] or next(free), [mac.lower() for mac in machine["mac_addresses"] or []], machine["bmc_address"]) for machine in known]
     return rows[: found["compute"]], rows[found["compute"] :]
 
@@ -293,7 +406,7 @@ def hosts(text, found):
     used, spare = machines(found)
 
     def entry(name, macs, bmc):
-        lines = [f"        {name}:", f"          mac_addresses: {flow(macs or [PLACEHOLDER])}"]
+        lines = [f"        {_word(name)}:", f"          mac_addresses: {flow(macs or [PLACEHOLDER])}"]
         if bmc:
             secret = '"{{ secret_bmc_password }}"'
             lines.append(f"          bmc: {{type: {flow(found['bmc_type'])}, address: {flow(bmc)}, user: {flow(found['bmc_user'])}, password: {secret}}}")
@@ -320,8 +433,11 @@ def hosts(text, found):
     return "\n".join(result) + "\n"
 
 
-def files(chosen, name, given, example, bundle):
-    """{path: text} of a whole inventory. ``example``: the files of the example inventory; ``bundle``: the profile's, with its overlays."""
+def files(chosen, name, given, example, bundle, matrix):
+    """{path: text} of a whole inventory; raises with every problem that preflight would have with it, but for what is left to be filled in.
+
+    ``example``: the files of the example inventory; ``bundle``: the profile's, with its overlays; ``matrix``: bundles/versions.yml.
+    """
     found = {**answers(given, chosen), "vips": chosen["vips"]}
     overlay = site_overlay(chosen, found, bundle)
     values = variables(chosen, found, overlay, name)
@@ -334,12 +450,36 @@ def files(chosen, name, given, example, bundle):
             done |= here
     extra = {key: value for key, value in values.items() if key not in done}
     if extra:
-        lines = [f"{key}:{_block(value)}" for key, value in extra.items()]
+        lines = ["\n".join(filter(None, [COMMENTS.get(key), f"{key}:{_block(value)}"])) for key, value in extra.items()]
         result["group_vars/all/15-profile.yml"] = "\n".join(["---", f"# What the profile {name} sets beside the rest: {chosen['description']}.", *lines]) + "\n"
     if overlay:
         text = yaml.safe_dump({"openstack_site_overlay": overlay}, sort_keys=False)
         result["group_vars/all/65-site-overlay.yml"] = f"---\n{OVERLAY_COMMENT}\n{text}"
+    if problems := _refused(result, chosen, matrix):
+        raise ProfileError(problems)
     return result
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the tag that this file writes."""
+
+
+_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
+def _refused(made, chosen, matrix):
+    """What preflight says of the files that were made, one sentence each; what is marked to be filled in is no problem yet."""
+    variables, groups = {}, yaml.load(made["hosts.yml"], _Loader)["all"]["children"]  # noqa: S506 (a SafeLoader)
+    for path, text in made.items():
+        if path.startswith("group_vars/"):
+            variables |= yaml.load(text, _Loader) or {}  # noqa: S506
+    compute, spare = (groups[name]["hosts"] or {} for name in ("compute", "spare"))
+    site = preflight.Site(variables=variables, machines={**compute, **spare}, compute=list(compute), matrix=matrix, bases=[chosen["base"]])
+    return [
+        f"{problem['variable']} = {problem['value']}: {problem['problem']}; {problem['remedy']}"
+        for problem in preflight.site_problems(site)
+        if problem["check"] != "placeholders"
+    ]
 
 
 def _headed(text, name):

@@ -17,13 +17,22 @@ from ansible_collections.stratus.cloud.plugins.module_utils.phases import clock
 
 # Callbacks that write for people. Any other may write for a program, which a stray line would break.
 HUMAN = frozenset(("default", "debug", "yaml", "unixy", "diy", "minimal"))
+# The one of ansible-runner, and so of AWX and ansible-rulebook. It wraps another, which says for whom it writes, and reads all that is displayed.
+RUNNER = "awx_display"
 GAUGE = 12
 
 
+def _named(callback=None):
+    """The short name of the callback that writes to stdout."""
+    return str(callback or constants.DEFAULT_STDOUT_CALLBACK or "default").rsplit(".", 1)[-1]
+
+
 def wanted(task_vars, callback=None, environ=None):
+    callback = _named(callback)
+    if callback == RUNNER:
+        callback = _named(os.environ.get("ORIGINAL_STDOUT_CALLBACK") or "default")
     environ = os.environ if environ is None else environ
-    callback = str(callback or constants.DEFAULT_STDOUT_CALLBACK or "default")
-    if callback.rsplit(".", 1)[-1] not in HUMAN:
+    if callback not in HUMAN:
         return False
     return boolean((task_vars or {}).get("stratus_progress", environ.get("STRATUS_PROGRESS", True)), strict=False)
 
@@ -46,13 +55,13 @@ class Status:
         return f"[{number}/{len(self.order)}] {self.phase}"
 
     def left(self):
-        """Seconds to the end of the playbook, or None when nothing is known of a phase that is still to come."""
+        """Seconds to the end of the playbook, or None when no time is known of anything that is still to come; an unknown phase counts as none."""
         if self.phase not in self.order:
             return None
-        later = self.order[self.order.index(self.phase) :]
-        if any(name not in self.expected for name in later):
+        now, *later = (self.expected.get(name) or 0 for name in self.order[self.order.index(self.phase) :])
+        if not now and not any(later):
             return None
-        return max(0.0, self.expected[self.phase] - (self.now() - self.phase_began)) + sum(self.expected[name] for name in later[1:])
+        return max(0.0, now - (self.now() - self.phase_began)) + sum(later)
 
     def line(self, news=""):
         """One line: place, gauge, time in the phase and in all, what is left, and what the task at work says."""
@@ -80,7 +89,8 @@ class Foot:
 
     @staticmethod
     def possible():
-        return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        # ansible-runner gives its runs a terminal, but nobody sits before it.
+        return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and _named() != RUNNER
 
     @staticmethod
     def _size():

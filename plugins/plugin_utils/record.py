@@ -14,6 +14,7 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import sights
@@ -114,6 +115,7 @@ class Recorder:
         self.seen = Sightings()
         self.jobs, self.waits, self.failures = {}, [], []
         self.requests = 0
+        self.changed = Counter()
 
     def _now(self):
         return round(self.log.now() - self.log.began, 3)
@@ -128,6 +130,7 @@ class Recorder:
                 if part.get("waited"):
                     self._wait(host, task, part, began, ended)
                 self.requests += int(part.get("requests") or 0)
+        self.changed[self.log.phase()] += bool(result.get("changed")) and not failed
         if failed:
             text = str(result.get("msg") or result.get("censored") or "no message")
             self.failures.append({"at": ended, "task": task, "host": host, "message": text})
@@ -166,6 +169,7 @@ class Recorder:
             "format": FORMAT,
             **about,
             **report,
+            "phases": [{**phase, "changed": self.changed[phase["name"]]} for phase in report["phases"]],
             "tasks": [task for task in self.log.tasks() if task["seconds"] >= 0.05],
             "waits": self.waits,
             "jobs": jobs,
@@ -213,13 +217,18 @@ def scrub(data, secrets):
 
 
 def save(directory, run):
-    """Write a record (0600, its directory 0700), forget the oldest ones, and return its path."""
+    """Write a record (0600, its directory and those above it that are missing 0700), forget the oldest ones, and return its path.
+
+    A record of the same run that is there already is replaced, at once.
+    """
     folder = Path(directory).expanduser()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Of several missing ones mkdir() itself would make all but the last as the umask has it.
+    for missing in (*reversed(folder.parents), folder):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    text = json.dumps(run, indent=1)
     name = f"{re.sub(r'[^0-9T]', '', run['started'][:19])}-{re.sub(r'[^a-z0-9_-]+', '-', Path(run['playbook']).stem.lower())}.json"
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, prefix=".", delete=False) as stream:
-        json.dump(run, stream, indent=1)
-        stream.write("\n")
+        stream.write(f"{text}\n")
     os.replace(stream.name, folder / name)
     for old in paths(folder)[KEPT:]:
         with contextlib.suppress(OSError):
@@ -252,8 +261,18 @@ def find(directory, test=lambda run: True):
 
 
 def built(run):
-    """Whether a run did something and came to its end: such runs are worth comparing with."""
-    return run.get("result") == "ok" and bool(run.get("changed")) and not run.get("check")
+    """Whether a run made a cloud, or whatever its playbook makes, and came to its end: such runs are worth comparing with.
+
+    Each phase that has steps in the reference changed something, so none was left out, or had been done by an earlier run. And of the
+    machines and applications that were seen, if any, one ended in another state than it began in. One change on a cloud that is there
+    already is no build.
+    """
+    if run.get("result") != "ok" or not run.get("changed") or run.get("check"):
+        return False
+    if not all(phase.get("changed") for phase in run.get("phases") or [] if phase.get("reference_steps")):
+        return False
+    seen = [states for kind, things in (run.get("states") or {}).items() if kind in ("machine", "application") for states in things.values() if states]
+    return not seen or any(states[0][1] != states[-1][1] for states in seen)
 
 
 def expected(directory, playbook, table, scale=None, profile=None):

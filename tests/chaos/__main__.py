@@ -1,6 +1,6 @@
-"""`python -m tests.chaos [NAME ...]`: the faults, kills and power cuts of docs/faults.md; writes build/chaos.json. Without names: all.
+"""`python -m tests.chaos [NAME ...]`: the faults, kills and power cuts of docs/faults.md; writes build/chaos.json and the page. Without names: all.
 
-Names: a fault of faults.yml, a chain of chains.yml, or `faults` and `kills` for all of one kind. `table` writes the table of docs/faults.md.
+Names: a fault of faults.yml, a chain of chains.yml, or `faults` and `kills` for all of one kind. `table` writes the page's table alone.
 """
 
 from __future__ import annotations
@@ -10,19 +10,26 @@ import json
 import sys
 from typing import Any
 
-from tests.chaos import chains, matrix, table
+from tests.chaos import chains, matrix, snapshots, table
 from tests.chaos.chains import say
 from tests.support.site import ROOT
 
 RESULT = ROOT / "build" / "chaos.json"
 
 
-def written(result: dict[str, Any]) -> None:
-    """Keep the results of earlier runs for whatever this one did not try."""
+def written(faults: dict[str, str] | None = None, counts: dict[str, dict[str, dict[str, int]]] | None = None) -> None:
+    """Results by fault and by chain; what this run did not try stays as an earlier one found it, as long as that was of the same sources."""
     before = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    sources = snapshots.sources()
+    if before.get("sources") != sources:
+        before = {}
+    tried = {**before.get("chains", {}), **(counts or {})}
+    result: dict[str, Any] = {"faults": {**before.get("faults", {}), **(faults or {})}}
+    for kind in ("kills", "power_cuts"):
+        result[kind] = {key: sum(one[kind][key] for one in tried.values()) for key in ("points", "identical")}
     RESULT.parent.mkdir(exist_ok=True)
-    faults = {**before.get("faults", {}), **result.pop("faults", {})}
-    RESULT.write_text(json.dumps({**before, "faults": faults, **result}, indent=1) + "\n")
+    RESULT.write_text(json.dumps({**result, "chains": tried, "sources": sources}, indent=1) + "\n")
+    table.write(found=result)
 
 
 def main() -> int:
@@ -39,11 +46,11 @@ def main() -> int:
         return 2
     failed = 0
     if faults := [name for name in matrix.FAULTS if name in wanted]:
-        results = matrix.all_of(faults, lambda name, result: written({"faults": {name: result}}))
+        results = matrix.all_of(faults, lambda name, result: written({name: result}))
         failed += list(results.values()).count("failed")
     if wanted & set(chains.CHAINS):
         counts, problems = chains.all_of(wanted & set(chains.CHAINS))
-        written(counts)
+        written(counts=counts)
         failed += problems
     say(f"{RESULT.relative_to(ROOT)}: {RESULT.read_text()}")
     return 1 if failed else 0

@@ -232,23 +232,24 @@ def probes() -> list[str]:
     return found
 
 
-def all_of(wanted: set[str]) -> tuple[dict[str, Any], int]:
-    """Run the chains on one fresh lab; the counts and the number of points with problems."""
+def all_of(wanted: set[str]) -> tuple[dict[str, dict[str, dict[str, int]]], int]:
+    """Run the chains on one fresh lab; the counts of each and the number of points with problems."""
     LOGS.mkdir(parents=True, exist_ok=True)
     bare = fresh()
     nothing = worlds.essence(world())
     whole_run("playbooks/site.yml", log="unbroken")
     whole = worlds.essence(world())
-    done: list[Point] = []
+    built = host_state.read(on_controller)
+    done: dict[str, list[Point]] = {}
     if "add-node" in wanted:
-        done += add_node(grown())
+        done["add-node"] = add_node(grown())
     if "teardown" in wanted:
-        done += teardown(nothing, bare)
+        done["teardown"] = teardown(nothing, bare)
     else:
         whole_run("playbooks/teardown.yml", "-e", "confirm=yes", log="unbroken")
     if "site" in wanted:
-        done += site(whole)
-    return counted(done), sum(bool(point.problems) for point in done)
+        done["site"] = site(whole, built, nothing, bare)
+    return {name: counted(points) for name, points in done.items()}, sum(bool(point.problems) for points in done.values() for point in points)
 
 
 def add_node(expected: dict[str, Any]) -> list[Point]:
@@ -269,8 +270,17 @@ def teardown(nothing: dict[str, Any], bare: dict[str, Any] | None) -> list[Point
     return kept(chain)
 
 
-def site(whole: dict[str, Any]) -> list[Point]:
+def site(whole: dict[str, Any], built: dict[str, Any], nothing: dict[str, Any], bare: dict[str, Any]) -> list[Point]:
     chain = Chain("site", whole)
     chain.run()
     chain.compare(whole, worlds.essence(world()))
+    now = host_state.read(on_controller)
+    (LOGS / "controller.json").write_text(json.dumps({"unbroken": built, "killed": now}))
+    for line in host_state.differences(host_state.shape(built), host_state.shape(now)):
+        chain.fail(f"the controller: {line}")
+    # What the killed runs left behind is no part of the record that the teardown goes by.
+    whole_run("playbooks/teardown.yml", "-e", "confirm=yes", log="unbroken")
+    chain.compare(nothing, worlds.essence(world()))
+    for line in host_state.differences(bare, host_state.read(on_controller)):
+        chain.fail(f"after the teardown, the controller: {line}")
     return kept(chain)

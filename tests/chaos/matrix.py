@@ -33,22 +33,22 @@ def act(what: dict[str, Any]) -> None:
         controller.host(Paths()).run(what["shell"])
 
 
-def strike(row: dict[str, Any], run: Run) -> bool:
-    """Whatever happens after a task began; False when the task never came."""
+def strike(row: dict[str, Any], run: Run) -> list[str]:
+    """Whatever happens after a task began; what kept it from striking."""
     at = row.get("at")
     if not at:
-        return True
+        return []
     if not run.reaches(at["task"]):
-        return False
+        return [f"{at['task']} was not reached"]
     time.sleep(at.get("after", 0))
+    over = run.code is not None
     act(at)
-    return True
+    return ["the run was over before it was struck"] if over else []
 
 
-def struck(row: dict[str, Any]) -> list[str]:
-    """Faults of the row that nothing ran into: then the row shows nothing."""
-    met = {entry["name"] for entry in world()["log"] if entry["kind"] == "fault"}
-    return [f"nothing ran into {fault['name']}" for fault in row.get("faults", []) if fault["name"] not in met]
+def missed(faults: list[dict[str, Any]]) -> list[str]:
+    """Those of the lab's faults that nothing ran into: then the row shows nothing."""
+    return [f"nothing ran into { ({k: v for k, v in fault.items() if k != 'times'}) }" for fault in faults if not fault.get("struck")]
 
 
 def clear(row: dict[str, Any]) -> None:
@@ -105,12 +105,11 @@ def tried(name: str) -> str:
     for phase in earlier:
         Run(f"playbooks/{phase}.yml", log=log).ends()
     run = Run(*arguments, log=log)
-    if not strike(row, run):
-        problems.append(f"{row['at']['task']} was not reached")
+    problems += strike(row, run)
     code = run.ends(row.get("seconds", 600))
     took = run.seconds
     run.kill()
-    problems += unlike(row, run, code) + struck(row)
+    problems += unlike(row, run, code) + missed(control("GET", "/faults"))
     clear(row)
     again = Run(f"playbooks/{row['phase']}.yml", log=log)
     if (code := again.ends()) != 0:
@@ -120,7 +119,7 @@ def tried(name: str) -> str:
     (LOGS / f"fault-{name}.json").write_text(json.dumps({"seconds": took, "problems": problems, "message": failure(run)}, indent=1) + "\n")
     result = "failed" if problems else row["expected"]
     print(
-        f"{time.strftime('%H:%M:%S')} {name}: {result} ({run.seconds:.0f} s, again {again.seconds:.0f} s){''.join(f'{chr(10)}    {p}' for p in problems)}",
+        f"{time.strftime('%H:%M:%S')} {name}: {result} ({took:.0f} s, again {again.seconds:.0f} s){''.join(f'{chr(10)}    {p}' for p in problems)}",
         flush=True,
     )
     return result

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import chains
 from tests.chaos.matrix import FAULTS
@@ -29,12 +31,25 @@ def points() -> str:
     return f"Kills: {kinds[False]} points ({each}). Power cuts of the controller host: {kinds[True]} points in `site`."
 
 
-def filled(text: str) -> str:
+def last(found: dict[str, Any]) -> str:
+    """What the last run found, in a sentence; ``found`` is build/chaos.json."""
+    faults = found["faults"]
+    otherwise = [f"`{name}`" for name, result in faults.items() if result != FAULTS[name]["expected"]]
+    text = f"The last run ({time.strftime('%Y-%m-%d')}): {len(faults) - len(otherwise)} of {len(faults)} faults as the table says"
+    text += f", otherwise {', '.join(otherwise)}" if otherwise else ""
+    for kind, key in (("kills", "kills"), ("power cuts", "power_cuts")):
+        text += f"; {found[key]['identical']} of {found[key]['points']} {kind} came to the same world" if found[key]["points"] else f"; no {kind}"
+    return f"{text}."
+
+
+def filled(text: str, found: dict[str, Any] | None = None) -> str:
     """The page with its table as the data say."""
     head, _begin, rest = text.partition(BEGIN)
-    _old, _end, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{rows()}\n\n{points()}\n{END}{tail}"
+    old, _end, tail = rest.partition(END)
+    # The last line is the last run's.
+    line = last(found) if found else old.strip().splitlines()[-1]
+    return f"{head}{BEGIN}\n{rows()}\n\n{points()}\n\n{line}\n{END}{tail}"
 
 
-def write(page: Path = PAGE) -> None:
-    page.write_text(filled(page.read_text()))
+def write(page: Path = PAGE, found: dict[str, Any] | None = None) -> None:
+    page.write_text(filled(page.read_text(), found))

@@ -10,21 +10,13 @@ import re
 import pytest
 
 from tests.chaos.essence import essence
+from tests.support.docs import ALL, TYPED
 from tests.support.site import BIN, ROOT, explain, openstack, run, world
-from tests.unit.test_docs import ALL
-
-# What only looks: everything in check mode, and these. A name of a run that the reader has is none that the lab has.
-LOOKS = re.compile(
-    r"ansible-playbook .*--check\b"
-    r"|ansible-playbook .*(playbooks/|stratus\.cloud\.)(verify|report|certs|recover)(\.yml)?( -e report_run=build)?$"
-    r"|openstack --os-cloud stratus-lab \w+ service list$"
-)
-COMMANDS = sorted({command for page, command in ALL if LOOKS.match(command)})
 
 
 def test_there_are_commands_to_type():
-    assert len(COMMANDS) >= 10
-    assert {"teardown", "verify", "report", "certs", "recover", "rebalance", "live_migration", "zun"} <= set(re.findall(r"[\w-]+", " ".join(COMMANDS)))
+    assert len(TYPED) >= 10
+    assert {"teardown", "verify", "report", "certs", "recover", "rebalance", "live_migration", "zun"} <= set(re.findall(r"[\w-]+", " ".join(TYPED)))
 
 
 def typed(line):
@@ -48,7 +40,7 @@ def test_the_tenants_way_out():
         typed("openstack --os-cloud stratus-lab network delete outside")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", TYPED)
 def test_command(command):
     """From the checkout, with .venv activated, as the README has it; the reader's inventory is the lab's."""
     before = essence(world())

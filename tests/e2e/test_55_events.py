@@ -70,7 +70,7 @@ def test_a_machine_that_is_plugged_in_joins_the_cloud(rulebook):
     def up():
         return any(row["Hypervisor Hostname"] == NODE and row["State"] == "up" for row in openstack("hypervisor", "list"))
 
-    # The playbook runs below ansible-runner, which keeps no lines but those of Ansible's own output.
+    # The playbook runs below ansible-runner: its recap is in the log.
     recap = re.compile(r"^controller0 +: ok=\d+ +changed=[1-9]\d* +unreachable=0 +failed=0", re.M)
     until("the machine does not join", lambda: recap.search(log.read_text()) and up(), 900)
     (machine,) = [one for one in maas_machines() if MAC in json.dumps(one["interface_set"])]

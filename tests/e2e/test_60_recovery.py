@@ -62,11 +62,12 @@ def test_after_a_power_cut_one_command_brings_the_cloud_back():
     control("POST", "/faults", {"name": "bmc_unreachable", "machine": "compute1", "times": -1})
     done, sums = play("playbooks/recover.yml")
     assert done.returncode != 0 and "compute1" in done.stdout and sealed() is None, explain(done)
+    assert {row["power_state"] for row in deployed()} == {"on"}, "one BMC keeps no other machine off"
 
     done, sums = play("playbooks/recover.yml", "-e", '{"openstack_bundle_recover_without": ["compute1"]}')
     control("DELETE", "/faults")
     assert done.returncode == 0, explain(done)
-    assert sums["changed"] >= 3, "power, the database, Vault"
+    assert sums["changed"] >= 2, "the database, Vault"
     # With its database away Vault has given up, and was started again.
     assert "vault/0" in [row["unit"] for row in model()["actions"].values() if row["name"] == "restart"]
     assert sealed() is False and not outage()

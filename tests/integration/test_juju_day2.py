@@ -141,6 +141,26 @@ def test_a_machine_and_a_unit_on_it(site):
     assert site.lab.call(site.lab.world.maas.machine, "compute2")["owner"] is None
 
 
+def test_a_machine_that_was_asked_for_is_known_before_maas_has_begun_with_it(site):
+    """Until then the status says no more of it than "pending": asked again, after a kill or by the wait that follows, Juju must not take a second one."""
+    spare = site.lab.call(site.lab.world.maas.machine, "compute2")["system_id"]
+    first = site.good("juju_machine", system_id=spare, base="ubuntu@22.04", wait=False)["machine"]
+    assert first["instance_id"] in ("", "pending")
+    assert not site.good("juju_machine", system_id=spare, base="ubuntu@22.04", wait=False)["changed"]
+    unit = site.good("juju_application", name="nova-compute", charm="nova-compute", channel="2023.1/stable", base="ubuntu@22.04", to=["0"])
+    assert unit["changed"] and not site.good("juju_unit", application="nova-compute", to=[f"system-id={spare}"], wait=False)["changed"]
+    site.settle()
+    assert {name: about["instance_id"] for name, about in site.status()["machines"].items()} == {first["id"]: spare}
+    # It goes by that name while it is pending, too.
+    other = site.lab.call(site.lab.world.maas.machine, "compute3")["system_id"]
+    site.good("juju_unit", application="nova-compute", to=[f"system-id={other}"], wait=False)
+    assert not site.good("juju_unit", application="nova-compute", to=[f"system-id={other}"], wait=False)["changed"]
+    assert len(site.status()["machines"]) == 2 and len(site.status()["applications"]["nova-compute"]["units"]) == 2
+    site.good("juju_machine", system_id=other, state="absent", force=True, wait=False)
+    site.settle()
+    assert list(site.status()["machines"]) == [first["id"]]
+
+
 def test_a_machine_that_failed_is_replaced(site):
     first, other = (site.lab.call(site.lab.world.maas.machine, name)["system_id"] for name in ("compute2", "compute3"))
     site.lab.call(site.lab.fault, "deploy_failed", machine="compute2", times=1)

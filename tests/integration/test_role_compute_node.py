@@ -20,7 +20,7 @@ def maas(name, status="Ready", power_type="ipmi"):
 
 class Site(RolePlay):
     role = "compute_node"
-    stubbed = ("juju_machine", "juju_unit", "juju_action", "juju_wait", "juju_status_info", "maas_machine_info")
+    stubbed = ("juju_machine", "juju_unit", "juju_action", "juju_wait", "juju_status_info", "maas_machine_info", "maas_tag")
     hosts = "[controller]\nhere ansible_connection=local\n[spare]\ncompute2\ncompute3\n"
     absent: tuple[str, ...] = ()
 

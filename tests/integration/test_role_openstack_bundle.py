@@ -29,6 +29,7 @@ STUBBED = (
     "juju_bundle",
     "maas_vm",
     "maas_machine_info",
+    "juju_machine",
     "vault_init",
     "vault_unseal",
     "vault_charm_authorize",
@@ -206,6 +207,53 @@ def test_vault_is_opened_unit_by_unit_and_its_authority_is_kept(site):
     assert site.cloud()["cacert"] == str(site.out / "root-ca.pem")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("http://127.98.0.7:8200", True, None)),
+        (
+            {"openstack_bundle_vault_scheme": "https", "openstack_bundle_vault_ca_path": "/srv/ca.pem", "openstack_bundle_vault_validate_certs": False},
+            ("https://127.98.0.7:8200", False, "/srv/ca.pem"),
+        ),
+    ],
+    ids=["as the charm has it", "with TLS"],
+)
+def test_every_module_that_speaks_to_vault_knows_how_to_verify_it(site, given, expected):
+    site.answers["juju_wait"] = {"addresses": {"vault/0": "127.98.0.7"}}
+    done, _changed, asked = site.play("vault", **given)
+    assert done.returncode == 0, told(done)
+    calls = {call["module"]: call for call in asked if call["module"].startswith("vault_")}
+    assert set(calls) == {"vault_init", "vault_unseal", "vault_charm_authorize"}
+    assert {(call["vault_addr"], call["validate_certs"], call.get("ca_path")) for call in calls.values()} == {expected}
+    assert {call["keys_file"] for call in calls.values()} == {str(site.out / "vault-keys.json")}
+
+
+def member(number, agent="idle", **more):
+    down = {"workload": "blocked", "message": "Cluster is inaccessible from this instance. Please check logs for details."}
+    gone = {"workload": "unknown", "message": f"agent lost, see 'juju show-status-log db/{number}'"}
+    about = gone if agent == "lost" else down
+    return {"name": f"db/{number}", **unit("db", f"127.98.2.{number}"), "machine": str(number), "agent": agent, "leader": number == 0, **about, **more}
+
+
+def test_a_database_that_does_not_start_without_the_member_that_is_away_is_left_to_a_person(site):
+    refusal = "Dba.rebootClusterFromCompleteOutage: Could not determine if Cluster is completely OFFLINE"
+    site.answers["juju_status_info"]["status"]["units"] = {f"db/{number}": member(number, "lost" if number == 0 else "idle") for number in range(3)}
+    site.answers["juju_action"] = {"failed": True, "msg": "the action failed", "output": {"output": refusal}}
+    done, _changed, asked = site.play("recover", openstack_bundle_recover_without=["os-0"])
+    said = " ".join(told(done).split())
+    assert done.returncode != 0 and "db does not start while db/0 cannot be reached" in said and refusal in said and "docs/recovery.md" in said
+    assert [call["unit"] for call in asked if call["module"] == "juju_action"] == ["db/1"], "a leader that is lost answers nobody"
+    assert [call["lost_machines"] for call in asked if call["module"] == "juju_wait"] == [["os-0"]]
+
+
+def test_without_any_unit_of_vault_the_recovery_says_so(site):
+    lost = {"name": "vault/0", **unit("vault", "127.98.2.1"), "workload": "unknown", "message": "agent lost", "agent": "lost", "leader": True}
+    site.answers["juju_status_info"]["status"]["units"] = {"vault/0": lost}
+    done, _changed, asked = site.play("recover", openstack_bundle_recover_without=["os-0"])
+    assert done.returncode != 0 and "vault/0 is lost with the machine, and Vault has no other unit" in " ".join(told(done).split())
+    assert not [call for call in asked if call["module"].startswith("vault_")]
+
+
 @pytest.mark.parametrize("unsecure", [False, True])
 def test_vault_opens_by_itself_only_when_that_is_asked_for_by_its_name(site, unsecure):
     given = {"openstack_bundle_vault_totally_unsecure_auto_unlock": True} if unsecure else {}
@@ -236,8 +284,21 @@ def test_who_is_installed_without_a_bmc_is_named(site):
     assert done.returncode == 0 and "MAAS cannot switch on compute1: do it within half an hour" in done.stdout, told(done)
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_machine_that_maas_could_not_install_makes_room(site, check):
+    machine = {"parent": None, "agent": "pending", "instance": "running", "instance_message": "", "instance_id": "vm0"}
+    broken = {"instance": "provisioning error", "instance_message": "Failed deployment"}
+    rows = [machine, {**machine, **broken, "instance_id": "metal1"}, {**machine, **broken, "agent": "started"}, {**machine, **broken, "instance_id": "pending"}]
+    site.answers["juju_status_info"] = {"status": {"machines": {str(n): {"id": str(n), **row} for n, row in enumerate(rows)}}}
+    done, _changed, asked = site.play("replace", arguments=["--check"] if check else [])
+    assert done.returncode == 0 and "Machine 1 of the model could not be installed (Failed deployment)" in done.stdout, told(done)
+    assert [(call["id"], call["state"], call["force"]) for call in asked if call["module"] == "juju_machine"] == [("1", "absent", True), ("3", "absent", True)]
+    waits = [call for call in asked if call["module"] == "maas_machine_state"]
+    assert [(call["machines"], call["state"]) for call in waits] == ([] if check else [(["metal1"], "released")])
+
+
 def test_check_mode_on_a_bare_controller_says_so_and_goes_through(site):
-    done, changed, asked = site.play("compose", "deploy", "vault", "settle", "report", arguments=["--check"], juju_connection=None, maas_api_key="")
+    done, changed, asked = site.play("replace", "compose", "deploy", "vault", "settle", "report", arguments=["--check"], juju_connection=None, maas_api_key="")
     assert done.returncode == 0, told(done)
     assert asked == [] and changed == 0
     assert "is not there yet" in done.stdout

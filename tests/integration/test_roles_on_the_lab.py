@@ -146,3 +146,36 @@ def test_telemetry_is_set_up_once_when_all_else_is_settled(lab, tmp_path):
         done, changed, _asked = site.run("settle", arguments=arguments)
         assert done.returncode == 0, told(done)
         assert changed == 0 and len(site.actions()) == 1
+
+
+def test_a_cloud_comes_back_without_a_machine_that_stays_dead(lab, tmp_path):
+    """The first of three database machines stays dead; it had the leader, which Juju knows still."""
+    site = Site(lab, tmp_path, DATABASE, DATABASE_RELATIONS)
+    done, _changed, _asked = site.run("vault")
+    assert done.returncode == 0, told(done)
+    lab.call(lab.settle)
+    hosts = {unit: site.model["machines"][about["machine"]]["hostname"] for unit, about in site.model["units"].items() if about["machine"]}
+    dead = [hosts["mysql-innodb-cluster/0"], hosts["vault/1"]]
+    site.power("off")
+    for row in list(site.model["machines"].values()):
+        if row["hostname"] not in dead:
+            lab.call(lab.world.juju.machines.power, row["hostname"], "on")
+    lab.call(lab.settle)
+    assert site.model["applications"]["mysql-innodb-cluster"]["leader"] == "mysql-innodb-cluster/0"
+
+    done, _changed, _asked = site.run("recover", openstack_bundle_recover_timeout=5)
+    assert done.returncode != 0 and "mysql-innodb-cluster/0" in told(done)
+    assert not [name for _unit, name in site.actions() if name == "reboot-cluster-from-complete-outage"]
+
+    done, _changed, _asked = site.run("recover", openstack_bundle_recover_without=dead, openstack_bundle_recover_timeout=60)
+    assert done.returncode == 0, told(done)
+    assert {site.status(unit)[0] for unit, host in hosts.items() if host not in dead} == {"active"}
+    reboots = [unit for unit, name in site.actions() if name == "reboot-cluster-from-complete-outage"]
+    assert reboots and "mysql-innodb-cluster/0" not in reboots
+    assert "Not there, and not waited for: mysql-innodb-cluster/0, vault/1" in " ".join(told(done).split())
+
+    for host in dead:
+        lab.call(lab.world.juju.machines.power, host, "on")
+    done, _changed, _asked = site.run("recover")
+    assert done.returncode == 0, told(done)
+    assert {site.status(unit)[0] for unit in site.model["units"]} == {"active"} and "Not there" not in told(done)

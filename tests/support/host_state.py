@@ -25,6 +25,9 @@ ALLOWED = {
     "the numbered backups that ucf keeps of its register": [r"/var/lib/ucf/(hashfile|registry)\.\d"],
 }  # fmt: skip
 
+# Where two builds of the same have files with other names, numbers and owners.
+VOLATILE = [r"/var/lib/postgresql/.*", r"/var/lib/lxd/.*", r"/var/lib/systemd/.*", r"/etc/(rc\d|ssl/certs)\.?d?/.*"]
+
 SCRIPT = r"""
 import hashlib, json, os, pwd, stat, subprocess, sys
 
@@ -86,6 +89,12 @@ def read(ssh: Callable[[str], str]) -> dict[str, dict]:
 
 def allowed(part: str, name: str) -> bool:
     return part == "files" and any(re.fullmatch(pattern, name) for patterns in ALLOWED.values() for pattern in patterns)
+
+
+def shape(found: dict[str, dict]) -> dict[str, dict]:
+    """What two builds of the same have alike: of files only that they are there, with which modes and owners."""
+    files = {name: " ".join(about.split()[:2]) for name, about in found["files"].items() if not any(re.fullmatch(pattern, name) for pattern in VOLATILE)}
+    return {**found, "files": files}
 
 
 def differences(before: dict[str, dict], after: dict[str, dict]) -> list[str]:

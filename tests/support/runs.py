@@ -20,14 +20,15 @@ RUN: dict[str, Any] = {
         {
             "name": name,
             "seconds": seconds,
-            "reference_steps": [],
+            "changed": changed,
+            "reference_steps": [f"Step {name}"],
             "reference_seconds": None,
             "plays": [{"name": f"Play {name}", "began": began, "seconds": seconds}],
             "slowest_tasks": [],
             "stopped_here": False,
             "scaled_seconds": seconds * 60,
         }
-        for name, began, seconds in (("machines", 0, 20), ("orchestrator", 20, 40), ("cloud", 60, 40))
+        for name, began, seconds, changed in (("machines", 0, 20, 2), ("orchestrator", 20, 40, 4), ("cloud", 60, 40, 6))
     ],
     "seconds": 100,
     "time_scale": 60,

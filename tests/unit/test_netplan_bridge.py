@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils.netplan import NetplanError, dump, load, plan, with_bridge
+from ansible_collections.stratus.cloud.plugins.modules import netplan_bridge
 
 BEFORE = {
     "network": {
@@ -94,6 +99,66 @@ def test_check_run_again_and_back(tmp_path):
     assert file.read_text() == original
     assert not (tmp_path / "backup").exists()
     assert module(tmp_path, state="absent")["changed"] is False
+
+
+class Cut(BaseException):
+    """The end of a run, or of the power."""
+
+
+def played(tmp_path, state, check=False):
+    """The module's work in this process, where it can be cut off."""
+    given = SimpleNamespace(params={"bridge": "br0", "interface": "eno3"}, check_mode=check)
+    files = netplan_bridge.read(str(tmp_path / "netplan"))
+    return {"present": netplan_bridge.present, "absent": netplan_bridge.absent}[state](given, files, str(tmp_path / "backup"))
+
+
+# What has reached the disk after each of these is what a run finds that comes after a cut.
+CALLS = ("open", "fchown", "fchmod", "fsync", "replace", "close", "unlink", "rmdir")
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_cut_at_every_step_the_original_comes_back(tmp_path, monkeypatch, state):
+    original = "# made by hand\n" + yaml.safe_dump(BEFORE)
+    for number in range(40):
+        place = tmp_path / str(number)
+        (place / "netplan").mkdir(parents=True)
+        file = place / "netplan" / "50.yaml"
+        file.write_text(original)
+        file.chmod(0o640)
+        if state == "absent":
+            played(place, "present")
+        made, whole = [0], set()
+
+        def counted(name, call, *arguments, __made=made, __whole=whole, __number=number, __place=place, **more):
+            if __made[0] == __number:
+                raise Cut
+            __made[0] += 1
+            if name == "replace":
+                # A name that stands for data which are not on the disk yet may stand for nothing after a power cut.
+                assert str(arguments[0]) in __whole, "renamed before it was written through"
+            result = call(*arguments, **more)
+            if name == "fsync":
+                __whole.add(str(Path(f"/proc/self/fd/{arguments[0]}").readlink()))
+            return result
+
+        with monkeypatch.context() as patched:
+            for name in CALLS:
+                patched.setattr(netplan_bridge.os, name, partial(counted, name, getattr(os, name)))
+            try:
+                played(place, state)
+                over = True
+            except Cut:
+                over = False
+        for kept in [*(place / "netplan").glob("*.yaml"), *(place / "backup").glob("*.yaml")]:
+            assert netplan_bridge.netplan.load(kept.read_text())["network"]["version"] == 2, f"{kept} is not whole after {number} steps"
+            assert kept.stat().st_mode & 0o777 == 0o640
+        if over:
+            assert {str(place / "netplan"), str(place / "backup")} & whole, "the directory is written through, too"
+            break
+        played(place, "present")
+        played(place, "absent")
+        assert file.read_text() == original and not (place / "backup").exists()
+    assert over and number > 8
 
 
 def test_a_file_that_somebody_else_changed_is_not_brought_back(tmp_path):

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.stratus.cloud.plugins.action.preflight import ActionModule
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.preflight import Site, site_problems
 
 from tests.support.run_module import run_module
 
 ROOT = Path(__file__).resolve().parents[2]
+SPECS = ActionModule._specs()
 
 
 def inventory(name: str) -> dict:
@@ -43,7 +46,13 @@ def site() -> Site:
             "postgres": [],
         },
         matrix=yaml.safe_load((ROOT / "bundles/versions.yml").read_text()),
+        specs=SPECS,
     )
+
+
+def laid(bundle: str, *overlays) -> dict:
+    """One of our bundles with overlays: names of ours (release/name), or dictionaries."""
+    return bundles.load(str(ROOT / "bundles" / bundle), [o if isinstance(o, dict) else str(ROOT / f"bundles/overlays/{o}.yaml") for o in overlays])
 
 
 def found(site: Site, **options) -> dict[str, dict]:
@@ -104,7 +113,7 @@ def test_every_problem_is_there_at_once_with_variable_value_and_remedy(site):
         ({"start": "10.42.0.50", "end": "10.42.1.0"}, "maas_reserved_ranges[0]", "overlaps maas_dynamic_range"),
         ({"start": "10.42.191.255", "end": "10.42.255.255"}, "maas_dynamic_range.end", "usable addresses"),
         ({"start": "ten", "end": "10.42.255.254"}, "maas_dynamic_range.start", "no IP address"),
-        ("10.42.191.255-10.42.255.254", "maas_dynamic_range", "needs start and end"),
+        ("10.42.191.255-10.42.255.254", "maas_dynamic_range", "no mapping"),
     ],
 )
 def test_ranges(site, value, variable, words):
@@ -174,6 +183,7 @@ def test_comparisons_of_versions(version, expression, met):
 def test_known_faults_of_what_is_installed_and_of_whole_tracks(site):
     assert preflight.warnings(site) == []
     site.variables |= {"juju_channel": "3.6/stable", "maas_channel": "3.6/stable"}
+    site.controller["postgres"] = [16]
     assert preflight.warnings(site) == [], "which patch release the channel brings is not known"
     site.controller["snaps"] = {"juju": "3.6.14", "maas": "3.6.2-17583-g.7c9b8a4cb", "lxd": "5.21.3-c5ae129"}
     juju, maas = sorted(preflight.warnings(site))
@@ -245,7 +255,7 @@ def test_the_controller_holds_the_virtual_machines(site):
     site.variables["lxd_memory_over_commit_ratio"] = "much"
     assert "controller's memory_mb" in found(site)
     site.vms = []
-    assert site_problems(site) == []
+    assert set(found(site)) == {"lxd_memory_over_commit_ratio"}
 
 
 def test_the_controller(site):
@@ -258,6 +268,175 @@ def test_the_controller(site):
     assert len(site_problems(site)) == 4
     site.variables["stratus_preflight_minimum"] = {"memory_mb": "8G"}
     assert found(site)["stratus_preflight_minimum.memory_mb"]["value"] == "8G"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "variable", "words"),
+    [
+        ("juju_vm", "big", "juju_vm", "no mapping"),
+        ("juju_vm", {"hostname": "juju", "cores": "two"}, "juju_vm.cores", "no whole number"),
+        ("lxd_vm_host", {"nme": "a"}, "lxd_vm_host.nme", "no such key"),
+        ("lxd_vm_host", {"nme": "a"}, "lxd_vm_host.name", "does not have it"),
+        ("maas_compute_bridge", {"nme": "br"}, "maas_compute_bridge.nme", "no such key"),
+        ("openstack_bundle_vm_disks", [20], "openstack_bundle_vm_disks", "no mapping"),
+        ("openstack_bundle_vm_disks", None, "openstack_bundle_vm_disks", "no value"),
+        ("openstack_bundle_overlays", "mine.yaml", "openstack_bundle_overlays", "no list"),
+        ("maas_images", [{"relase": "jammy"}], "maas_images[0].relase", "no such key"),
+        ("maas_enlist", "guess", "maas_enlist", "no such choice"),
+        ("maas_images_timeout", "long", "maas_images_timeout", "no whole number"),
+        ("juju_nat_enabled", "perhaps", "juju_nat_enabled", "no truth value"),
+        ("lxd_bridge", ["br0"], "lxd_bridge", "no text"),
+    ],
+)
+def test_variables_are_held_against_the_argument_specs_of_the_roles(site, name, value, variable, words):
+    site.variables[name] = value
+    entry = found(site)[variable]
+    assert entry["check"] == "types" and words in entry["problem"] and entry["remedy"]
+    assert {entry["check"] for entry in site_problems(site, only=["types"])} == {"types"}
+    assert "types" not in {entry["check"] for entry in site_problems(site, skip=["types"])}
+
+
+def test_a_wrong_type_is_told_once_and_shows_no_secret(site):
+    site.variables |= {
+        "maas_dynamic_range": "all",
+        "maas_admin_password": {"secret": "hidden-word"},
+        "openstack_bundle_vault_keys_password": ["hidden-word"],
+        "maas_settings": [{"password": "hidden-word"}],
+    }
+    problems = site_problems(site)
+    assert sorted(entry["variable"] for entry in problems) == sorted(name for name in site.variables if name in {entry["variable"] for entry in problems})
+    assert len(problems) == 4 and "hidden-word" not in preflight.render(problems)
+
+
+def test_what_ansible_converts_and_what_may_be_empty_is_taken(site):
+    site.variables |= {
+        "lxd_bridge_interface": None,
+        "maas_images_timeout": "600",
+        "juju_nat_enabled": "yes",
+        "postgres_version": 15,
+        "maas_admin_email": "CHANGE-ME",
+    }
+    assert [entry["check"] for entry in site_problems(site)] == ["placeholders"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "variable", "words"),
+    [
+        ("maas_upstream_dns", ["192.0.2.1", "nonsense"], "maas_upstream_dns[1]", "no IP address"),
+        ("maas_gateway_ip", "10.42.0.0", "maas_gateway_ip", "first address"),
+        ("maas_gateway_ip", "10.42.255.255", "maas_gateway_ip", "last address"),
+        ("juju_nat", {"source": "10.43.0.0/16", "interface": "eno2"}, "juju_nat.source", "no way out"),
+        ("juju_nat", {"source": "10.42.0.1/16", "interface": "eno2"}, "juju_nat.source", "no network address"),
+        ("maas_commissioning_series", "focal", "maas_commissioning_series", "no image"),
+        ("stratus_cloud_name", "my cloud/../x", "stratus_cloud_name", "cannot have"),
+        ("juju_model_name", "My_Model", "juju_model_name", "cannot have"),
+        ("lxd_bridge", "a-bridge-with-a-long-name", "lxd_bridge", "cannot have"),
+    ],
+)
+def test_values_that_somebody_would_refuse_later(site, name, value, variable, words):
+    site.variables[name] = value
+    [entry] = site_problems(site)
+    assert entry["variable"] == variable and words in entry["problem"] and entry["remedy"]
+
+
+def test_a_bmc_has_an_address_and_a_password_that_is_text(site):
+    site.machines["compute0"]["bmc"] |= {"address": "not-an-ip", "password": 12345678}
+    site.machines["compute1"]["bmc"] = {"type": "redfish", "address": "bmc1.example.org", "user": "root", "password": "word"}
+    problems = found(site)
+    assert set(problems) == {"compute0.bmc.address", "compute0.bmc.password"}
+    assert problems["compute0.bmc.password"]["value"] == "(hidden)" and "in quotes" in problems["compute0.bmc.password"]["remedy"]
+
+
+def test_virtual_addresses(site):
+    site.bundle = laid("jammy-2024.1.yaml", "2024.1/ha")
+    clustered = {f"{name}.options.vip" for name in ("keystone", "glance", "neutron-api", "placement", "nova-cloud-controller", "openstack-dashboard")}
+    assert set(found(site)) == clustered and all("needs a virtual address" in entry["problem"] for entry in site_problems(site))
+    bmc = site.machines["compute0"]["bmc"]["address"]
+    given = {
+        "keystone": "10.42.0.60",
+        "glance": "10.42.0.60",
+        "neutron-api": bmc,
+        "placement": "somewhere",
+        "nova-cloud-controller": "10.42.200.1",
+        "openstack-dashboard": "10.42.0.61 10.43.0.61",
+    }
+    site.bundle = laid("jammy-2024.1.yaml", "2024.1/ha", {"applications": {name: {"options": {"vip": vip}} for name, vip in given.items()}})
+    problems = found(site)
+    # Of two with one address the second is told.
+    assert set(problems) == clustered - {"glance.options.vip", "openstack-dashboard.options.vip"}
+    assert "glance.options.vip has the same address" in problems["keystone.options.vip"]["problem"]
+    assert "compute0.bmc.address has the same address" in problems["neutron-api.options.vip"]["problem"]
+    assert "no IP address" in problems["placement.options.vip"]["problem"] and "DHCP" in problems["nova-cloud-controller.options.vip"]["problem"]
+    assert not found(site, skip=["vips"])
+
+
+EVERY = ("heat", "barbican", "ceph", "designate", "octavia", "telemetry", "magnum")
+
+
+@pytest.mark.parametrize(
+    ("bundle", "release"), [("thesis-jammy-2023.1.yaml", "2023.1"), ("jammy-2024.1.yaml", "2024.1"), ("minimal-jammy-2024.1.yaml", "2024.1")]
+)
+def test_our_bundles_and_overlays_are_of_one_release(site, bundle, release):
+    site.bundle = laid(bundle, *([] if "minimal" in bundle else [f"{release}/{name}" for name in EVERY]))
+    assert site_problems(site) == []
+    # Another risk is the site's choice, and so are charms that no release of OpenStack has.
+    site.bundle["applications"]["keystone"]["channel"] = f"{release}/candidate"
+    site.bundle["applications"]["ntp"] = {"charm": "ntp", "channel": "latest/stable"}
+    site.bundle["applications"]["postgresql"] = {"charm": "ch:postgresql", "channel": "14/stable", "base": "ubuntu@22.04"}
+    assert site_problems(site) == []
+
+
+def test_channels_that_no_single_release_has(site):
+    site.bundle = laid(
+        "jammy-2024.1.yaml", "2023.1/heat", {"applications": {"keystone": {"channel": "2025.1/stable"}, "mysql-innodb-cluster": {"channel": "9.9/edge"}}}
+    )
+    problems = {entry["value"]: entry for entry in site_problems(site)}
+    assert set(problems) == {"2023.1/stable", "2025.1/stable", "9.9/edge"} and {entry["check"] for entry in problems.values()} == {"releases"}
+    assert "heat" in problems["2023.1/stable"]["variable"] and "use 2024.1/stable" in problems["2023.1/stable"]["remedy"]
+    assert "use 8.0/stable" in problems["9.9/edge"]["remedy"]
+    assert not found(site, skip=["releases"])
+
+
+def test_a_release_on_a_base_that_it_is_not_known_on(site):
+    site.bundle = laid("thesis-jammy-2023.1.yaml", {"default-base": "ubuntu@24.04"})
+    entry = found(site)["openstack_bundle_file"]
+    assert "on ubuntu@24.04" in entry["problem"] and "known there: 2024.1" in entry["remedy"]
+    site.bundle = laid("thesis-jammy-2023.1.yaml", {"applications": {"keystone": {"base": "ubuntu@24.04"}}})
+    entry = found(site)["channel of keystone"]
+    assert "2023.1, which is not known on ubuntu@24.04" in entry["problem"] and "ubuntu@22.04" in entry["remedy"]
+
+
+def test_what_a_release_of_maas_is_not_made_for_is_a_warning(site):
+    site.controller |= {"distribution": "Ubuntu", "distribution_version": "22.04", "codename": "jammy"}
+    assert preflight.warnings(site) == []
+    site.variables |= {"maas_channel": "3.6/stable", "lxd_channel": "5.0/stable", "juju_bootstrap_base": "ubuntu@20.04"}
+    told = preflight.warnings(site)
+    assert [warning.partition(" = ")[0] for warning in told] == ["maas_channel", "postgres_version", "lxd_channel", "juju_bootstrap_base"]
+    assert "made for Ubuntu 24.04" in told[0] and "PostgreSQL 16 is recommended" in told[1] and "made for LXD 5.21" in told[2]
+    assert site_problems(site) == [] and preflight.warnings(site, ["versions"]) == []
+    site.controller |= {"distribution_version": "24.04", "codename": "noble"}
+    site.variables |= {"maas_channel": "3.8/edge", "lxd_channel": "5.21/stable", "juju_bootstrap_base": "ubuntu@24.04/stable"}
+    assert [warning for warning in preflight.warnings(site) if "is a beta" in warning] == preflight.warnings(site) != []
+
+
+def test_the_control_node(site):
+    site.control = {"ansible_core": "2.19.4", "python": "3.12.1", "collections": {"openstack.cloud": ("2.5.0", ">=2.4.0")}, "wanted": {"openstack.cloud"}}
+    assert site_problems(site) == [] and preflight.warnings(site) == []
+    site.control |= {"ansible_core": "2.16.3", "python": "3.10.12", "collections": {"openstack.cloud": ("2.2.0", ">=2.4.0"), "a.b": (None, ">=1")}}
+    assert set(found(site)) == {"ansible-core of the control node", "Python of the control node", "collection openstack.cloud of the control node"}
+    site.control |= {"ansible_core": "2.30.0", "python": "3.12.1", "wanted": {"a.b"}}
+    assert set(found(site)) == {"collection a.b of the control node"}
+    newer, later = preflight.warnings(site)
+    assert "2.30.0" in newer and "openstack.cloud" in later and "2.2.0" in later
+    assert not found(site, skip=["control"]) and not preflight.warnings(site, ["control"])
+
+
+def test_the_control_node_is_read():
+    control = ActionModule._control({"verify": "yes"})
+    assert control["ansible_core"].startswith("2.") and control["wanted"] == set(control["collections"]) >= {"openstack.cloud"}
+    there, asked = control["collections"]["openstack.cloud"]
+    assert preflight._matches(preflight._version(there), asked)
+    assert ActionModule._control({})["wanted"] == control["wanted"] - {"openstack.cloud"}
 
 
 def test_secrets_are_never_shown(site):

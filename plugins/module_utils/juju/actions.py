@@ -115,7 +115,9 @@ def run(client, unit, action, params=None, timeout=600, interval=5, clock=time.m
     if ended == "completed" and action == "juju-exec" and str(output.get("return-code", 0)) != "0":
         ended = f"ended with code {output['return-code']}"
     if ended != "completed":
-        raise ActionFailed(f"action {action} on {unit} {ended}: {message or output.get('stderr') or 'no message'}", **_plain(answer))
+        why = message or output.get("stderr") or "no message"
+        where = f"juju show-task -m {client.model} {number}; juju debug-log -m {client.model} --replay --include {unit}"
+        raise ActionFailed(f"action {action} on {unit} {ended}: {why}. Look further with: {where}; then run again", **_plain(answer))
     return answer
 
 

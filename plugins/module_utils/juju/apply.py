@@ -133,14 +133,14 @@ class Application:
         self._fetched[key] = {"url": url, "origin": origin, "info": self._info(url)}
 
     def _do_record(self, step, machines, known):
-        models.mark_machine(self.client, step["machine"], step["id"])
+        models.note_machine(self.client, step["id"], {plans.MARK: step["machine"]})
         machines[step["machine"]] = step["id"]
 
     def _do_machine(self, step, machines, known):
         wanted = step["wanted"]
-        machine = models.add_marked_machine(
+        machine = models.add_noted_machine(
             self.client,
-            step["machine"],
+            {plans.MARK: step["machine"]},
             known,
             constraints=wanted["constraints"],
             base=wanted["base"],

@@ -181,7 +181,7 @@ def _existing(options, about):
 
 def _try(command, options):
     if options["config"]:
-        with cli.private_file(options["config"]) as path:
+        with cli.private_file(command.directory, options["config"]) as path:
             code, out, err = command.run(*arguments(options, path), check=False)
     else:
         code, out, err = command.run(*arguments(options), check=False)

@@ -186,7 +186,7 @@ def unit_present(module, client):
     """A unit at each placement; units that stand there already are the ones that were asked for."""
     options = module.params
     name = options["application"]
-    now = statuses.read(client)
+    now = models.read_noted(client)
     about = now["applications"].get(name)
     if about is None:
         raise JujuFault(f"the model has no application {name} (it has {', '.join(now['applications']) or 'none'})")
@@ -204,7 +204,8 @@ def unit_present(module, client):
     if missing and not module.check_mode:
         job = applies.Application(client, {"applications": {}, "machines": {}, "relations": []}, own_machines=True)
         for place in missing:
-            directive = job._placement(place, mapping)
+            where = _on_its_machine(client, place, about)
+            directive = job._placement(where, {**mapping, where.get("machine"): where.get("machine")})
             added += _add_unit(client, name, directive, about["units"] + added)
     answer = {"changed": bool(missing), "plan": lines, "units": [], "waited": 0.0, "diff": _diff(lines)}
     if module.check_mode:
@@ -218,12 +219,26 @@ def unit_present(module, client):
 
     found, answer["waited"] = until(client, settled, f"a machine for {', '.join(added)}", options["wait_timeout"], options["wait_interval"])
     machines = {machine: machine for machine in found["machines"]}
+    for machine, seen in now["machines"].items():
+        found["machines"].get(machine, {}).setdefault("annotations", seen.get("annotations"))
     answer["units"] = [
         unit
         for unit in found["applications"][name]["units"]
         if unit in added or any(plans._stands(place, found["units"][unit], machines, found) for place in places)
     ]
     return answer
+
+
+def _on_its_machine(client, place, about):
+    """A place on a certain machine of MAAS as one on the model's machine, which is asked for first: a second run finds that by its annotation."""
+    kind, _sign, system_id = place.get("directive", "").partition("=")
+    if kind != "system-id":
+        return place
+    now = models.read_noted(client)
+    name = plans.placed(now, system_id) or added_machine(
+        client, now, {plans.PLACED: system_id}, {"base": parsed(bundles.base, about["base"], "base"), "system_id": system_id}
+    )
+    return {"container": place["container"], "machine": name}
 
 
 def _add_unit(client, name, directive, known):
@@ -305,38 +320,28 @@ def broken(machine):
     return machine["agent"] in ("pending", "down") and "failed deployment" in f"{machine['instance']} {machine['instance_message']}".lower()
 
 
-def _annotations(client, now):
-    """The annotations of each machine that is no container."""
-    tops = [name for name in now["machines"] if "/" not in name]
-    found = models.annotations(client, [f"machine-{name}" for name in tops])
-    return {name: found.get(f"machine-{name}", {}) for name in tops}
+def _note(options):
+    """What tells a machine that was asked for from all others: the annotation that it gets."""
+    if options["mark"]:
+        return {plans.MARK: options["mark"]}
+    return {plans.PLACED: options["system_id"]} if options["system_id"] else {}
 
 
-def _marks(noted):
-    return {name: values.get(plans.MARK) for name, values in noted.items()}
-
-
-def find_machine(options, now, marks):
-    """The machine that was meant: by its number, its mark, or the MAAS machine that it is."""
+def find_machine(options, now):
+    """The machine that was meant: by its number, its mark, or the MAAS machine that it is or will be."""
     if options["id"]:
         return options["id"] if options["id"] in now["machines"] else None
     if options["mark"]:
-        for name, mark in marks.items():
-            if mark == options["mark"] and now["machines"][name]["life"] == "alive":
-                return name
-    if options["system_id"]:
         for name, about in now["machines"].items():
-            if about["instance_id"] == options["system_id"] and about["life"] == "alive":
+            if about.get("annotations", {}).get(plans.MARK) == options["mark"] and about["life"] == "alive":
                 return name
-    return None
+    return (plans.placed(now, options["system_id"]) if options["system_id"] else None) or plans.requested(now, _note(options))
 
 
 def machine_present(module, client):
     options = module.params
-    now = statuses.read(client)
-    noted = _annotations(client, now)
-    marks = _marks(noted)
-    name = find_machine(options, now, marks)
+    now = models.read_noted(client)
+    name = find_machine(options, now)
     if options["id"] and name is None:
         raise JujuFault(f"the model has no machine {options['id']}, and numbers are the controller's to give (it has {', '.join(now['machines']) or 'none'})")
     lines, replaced = [], None
@@ -350,11 +355,14 @@ def machine_present(module, client):
     if fresh:
         where = f" on {options['system_id']}" if options["system_id"] else ""
         lines.append(f"add a machine{where}")
-    record = not fresh and options["mark"] and marks.get(name) != options["mark"]
+    noted = {} if fresh else now["machines"][name].get("annotations", {})
+    # One that runs is known by its instance.
+    pending = not fresh and (now["machines"][name]["instance_id"] or "") in plans.NO_INSTANCE
+    record = not fresh and (options["mark"] or pending) and any(noted.get(key) != value for key, value in _note(options).items())
     if record:
-        lines.append(f"record machine {name} as the bundle's machine {options['mark']}")
+        lines.append(f"record machine {name} as " + (f"the bundle's machine {options['mark']}" if options["mark"] else f"MAAS's {options['system_id']}"))
     notes = {key: str(value) for key, value in options["annotations"].items()}
-    notes = {key: value for key, value in notes.items() if ("" if fresh else noted.get(name, {}).get(key, "")) != value}
+    notes = {key: value for key, value in notes.items() if noted.get(key, "") != value}
     lines += [f"note {key}={value} with the machine" if value else f"take {key} from the machine" for key, value in sorted(notes.items())]
     answer = {"changed": bool(lines), "plan": lines, "replaced": replaced, "machine": now["machines"].get(name), "waited": 0.0, "diff": _diff(lines)}
     if module.check_mode:
@@ -364,7 +372,7 @@ def machine_present(module, client):
     if fresh:
         name = _new_machine(client, options, now)
     elif record:
-        models.mark_machine(client, options["mark"], name)
+        models.note_machine(client, name, _note(options))
     if notes:
         models.annotate(client, {models.tag("machine", name): notes})
     return _arrived(client, options, name, answer)
@@ -377,18 +385,20 @@ def _new_machine(client, options, now):
         "system_id": options["system_id"],
         "directive": f"zone={options['zone']}" if options["zone"] else None,
     }
+    return added_machine(client, now, _note(options), wanted)
+
+
+def added_machine(client, now, note, wanted):
+    """Asks for one machine; a lost answer is looked for in the model before the request is sent again."""
     known = {machine for machine in now["machines"] if "/" not in machine}
-    mark = options["mark"]
     try:
-        return models.add_marked_machine(client, mark, known, **wanted) if mark else models.add_machine(client, **wanted)
+        return models.add_noted_machine(client, note, known, **wanted)
     except ConnectionLost:
         # Numbers are given in order: a machine that was not there before is the one that was asked for.
-        found = statuses.read(client)
-        new = [machine for machine in found["machines"] if "/" not in machine and machine not in known]
+        new = [machine for machine in statuses.read(client)["machines"] if "/" not in machine and machine not in known]
         if not new:
-            return models.add_marked_machine(client, mark, known, **wanted) if mark else models.add_machine(client, **wanted)
-        if mark:
-            models.mark_machine(client, mark, new[0])
+            return models.add_noted_machine(client, note, known, **wanted)
+        models.note_machine(client, new[0], note)
         return new[0]
 
 
@@ -413,8 +423,8 @@ def _arrived(client, options, name, answer):
 
 def machine_absent(module, client):
     options = module.params
-    now = statuses.read(client)
-    name = find_machine(options, now, _marks(_annotations(client, now)))
+    now = models.read_noted(client)
+    name = find_machine(options, now)
     if name is None:
         return {"changed": False, "plan": [], "machine": None, "waited": 0.0, "diff": _diff([])}
     about = now["machines"][name]

@@ -12,6 +12,7 @@ import secrets
 import socket
 import ssl
 
+from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import yamls
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault
 
@@ -19,6 +20,9 @@ OPTIONS = {
     "juju_command": {"type": "str", "default": "juju"},
     "juju_data": {"type": "path"},
 }
+
+# Under the client's directory, which the confined command can read: what a command is given and nobody else may see. The role juju removes it by this name.
+PRIVATE = "stratus-private"
 
 
 def data_directory(given=None):
@@ -81,6 +85,8 @@ class Command:
         name = module.params["juju_command"]
         self.path = name if "/" in name else module.get_bin_path(name, opt_dirs=["/snap/bin"])
         self.environment = {"JUJU_DATA": self.directory} if module.params.get("juju_data") else {}
+        if not module.check_mode:
+            sweep(self.directory)
 
     def need(self):
         if not self.path:
@@ -109,10 +115,12 @@ class Command:
 
 
 @contextlib.contextmanager
-def private_file(content, ending=".yaml"):
-    """A file that only the user reads, where the confined command can see it; gone afterwards whatever happens."""
-    home = os.path.expanduser("~")
-    path = os.path.join(home, f"stratus-juju-{secrets.token_hex(8)}{ending}")
+def private_file(directory, content):
+    """A YAML file that only the user reads, under the client's directory; gone afterwards. That of a process that was killed goes with the next ``sweep``."""
+    folder, pid = os.path.join(directory, PRIVATE), os.getpid()
+    for needed in (directory, folder):
+        os.makedirs(needed, mode=0o700, exist_ok=True)
+    path = os.path.join(folder, f"{pid}-{run_lock.started_of(pid)}-{secrets.token_hex(8)}.yaml")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -121,6 +129,18 @@ def private_file(content, ending=".yaml"):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def sweep(directory):
+    """Remove the private files of processes that are no more: there may be keys in them."""
+    folder = os.path.join(directory, PRIVATE)
+    # There are none, or they are another user's, whose part this is.
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            pid, started = [*name.split("-"), ""][:2]
+            if str(run_lock.started_of(pid)) != started:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, name))
 
 
 def last_words(text, limit=3):

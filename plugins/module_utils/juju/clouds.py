@@ -48,7 +48,7 @@ def client_side(module, command):
     before, after = _comparable(known), _comparable(wanted)
     changed = known is None or before != after
     if changed and not module.check_mode:
-        with cli.private_file({"clouds": {name: wanted}}) as path:
+        with cli.private_file(command.directory, {"clouds": {name: wanted}}) as path:
             command.run("add-cloud" if known is None else "update-cloud", name, "--client", "-f", path)
     return {"changed": changed, "cloud": after, "diff": {"before": before, "after": after}}
 
@@ -107,7 +107,7 @@ def credential_client_side(module, command):
     if changed and known is not None and before == after:
         before, after = {**before, "value": "before"}, {**after, "value": "changed"}
     if changed and not module.check_mode:
-        with cli.private_file({"credentials": {cloud: {name: wanted}}}) as path:
+        with cli.private_file(command.directory, {"credentials": {cloud: {name: wanted}}}) as path:
             if known is None:
                 command.run("add-credential", cloud, "--client", "-f", path)
             else:

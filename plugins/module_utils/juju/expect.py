@@ -24,13 +24,16 @@ def _texts(value, default):
 class Rules:
     """Expectations in the form of juju_wait's options, compiled once so that a bad pattern is told before the wait."""
 
-    def __init__(self, applications=None, expect=None, normal_now=None, error_grace=ERROR_GRACE, lost_grace=600, fail_on=None, machines=True):
+    def __init__(
+        self, applications=None, expect=None, normal_now=None, error_grace=ERROR_GRACE, lost_grace=600, fail_on=None, machines=True, lost_machines=None
+    ):
         self.applications = list(applications) if applications else None
         self.expect = {name: self._expectation(given or {}) for name, given in (expect or {}).items()}
         self.normal_now = [self._normal(given) for given in normal_now or []]
         self.fail_on = [self._normal(given) for given in fail_on or []]
         self.error_grace, self.lost_grace = error_grace, lost_grace
         self.machines = machines
+        self.lost_machines = list(lost_machines or [])
 
     @staticmethod
     def _expectation(given):
@@ -82,6 +85,12 @@ def unprovisioned(unit, status):
     return machine if machine and machine["instance"] in BROKEN_INSTANCES else None
 
 
+def away(unit, status, hostnames):
+    """Whether the unit's agent is lost with a machine of one of these names; a container is lost with the machine that it is on."""
+    machine = status["machines"].get(unit["machine"].partition("/")[0])
+    return unit["agent"] == "lost" and machine is not None and machine["hostname"] in hostnames
+
+
 class Judge:
     """Verdicts over successive readings; it remembers since when each unit has been in trouble."""
 
@@ -119,7 +128,9 @@ class Judge:
         wanted = self.rules.expected(name)
         if found is None:
             return {"verdict": PENDING, "text": "not in the model", "units": {}, "failed": {}}
-        units = [status["units"][unit] for unit in sorted(found["units"], key=unit_order)]
+        every = [status["units"][unit] for unit in sorted(found["units"], key=unit_order)]
+        gone = [unit["name"] for unit in every if away(unit, status, self.rules.lost_machines)]
+        units = [unit for unit in every if unit["name"] not in gone]
         held, failed = {}, {}
         for unit in units:
             why = self._trouble(unit, now)
@@ -141,14 +152,16 @@ class Judge:
             verdict = PENDING
         else:
             verdict = DONE
-        return {"verdict": verdict, "text": self._text(units, wanted, held, failed), "units": held, "failed": failed}
+        return {"verdict": verdict, "text": self._text(units, wanted, held, failed, gone), "units": held, "failed": failed}
 
     def _machine_trouble(self, unit, status):
         machine = unprovisioned(unit, status) if self.rules.machines else None
         return f"machine {machine['id']} could not be provisioned: {machine['instance_message'] or machine['instance']}" if machine else None
 
     @staticmethod
-    def _text(units, wanted, held, failed):
+    def _text(units, wanted, held, failed, gone):
+        if gone and not units:
+            return f"{', '.join(gone)} away"
         if not units:
             return "no units" if not wanted["units"] else f"0 of {wanted['units']} units"
         good = len(units) - len(held) - len(failed)
@@ -162,4 +175,6 @@ class Judge:
         if good and not held and not failed:
             states = sorted({describe(unit) for unit in units})
             parts.append(states[0] if len(states) == 1 else f"{len(states)} states")
+        if gone:
+            parts.append(f"{', '.join(gone)} away")
         return "; ".join(parts)

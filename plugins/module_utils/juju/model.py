@@ -13,7 +13,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle a
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import charms as offers
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import status as statuses
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault, Refused
-from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import INTENT, MARK, plain
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import INTENT, plain
 
 EMPTY = {"model": {}, "machines": {}, "applications": {}, "units": {}, "relations": [], "intent": None}
 
@@ -88,11 +88,11 @@ def charm_info(client, url):
     return offers.simplify(client.call("Charms", "CharmInfo", {"url": url}, repeat=True))
 
 
-def read(client, desired):
-    """The model as plans want it: the status, and what it does not tell about the applications that the bundle names."""
+def read_noted(client, applications=()):
+    """The status with the annotations of machines and of these ``applications``, and what was last asked for without a known answer."""
     actual = statuses.read(client)
     uuid = client.uuid()
-    noted = [name for name in desired["applications"] if desired["applications"][name]["annotations"] and name in actual["applications"]]
+    noted = [name for name in applications if name in actual["applications"]]
     tops = [name for name in actual["machines"] if "/" not in name]
     tags = [f"model-{uuid}", *(f"machine-{name}" for name in tops), *(f"application-{name}" for name in noted)]
     found = annotations(client, tags)
@@ -104,6 +104,13 @@ def read(client, desired):
         actual["intent"] = json.loads(found.get(f"model-{uuid}", {}).get(INTENT) or "null")
     except ValueError:
         actual["intent"] = None
+    return actual
+
+
+def read(client, desired):
+    """The model as plans want it: the status, and what it does not tell about the applications that the bundle names."""
+    noted = [name for name in desired["applications"] if desired["applications"][name]["annotations"]]
+    actual = read_noted(client, noted)
     for name in desired["applications"]:
         if name in actual["applications"]:
             actual["applications"][name].update(application(client, name))
@@ -355,17 +362,16 @@ def add_machine(client, **wanted):
     return only(answer.get("machines"), "add machine")["machine"]
 
 
-def add_marked_machine(client, name, known, **wanted):
-    """Adds a machine for a bundle's machine so that a lost answer can be told from a request that never arrived."""
-    model = f"model-{client.uuid()}"
-    annotate(client, {model: {INTENT: json.dumps({"machine": name, "known": sorted(known)})}})
+def add_noted_machine(client, note, known, **wanted):
+    """Adds a machine and notes with it whose it is (``{annotation: value}``), so that a lost answer can be told from a request that never arrived."""
+    annotate(client, {f"model-{client.uuid()}": {INTENT: json.dumps({"note": note, "known": sorted(known)})}})
     machine = add_machine(client, **wanted)
-    mark_machine(client, name, machine)
+    note_machine(client, machine, note)
     return machine
 
 
-def mark_machine(client, name, machine):
-    annotate(client, {f"machine-{machine}": {MARK: name}, f"model-{client.uuid()}": {INTENT: ""}})
+def note_machine(client, machine, note):
+    annotate(client, {f"machine-{machine}": note, f"model-{client.uuid()}": {INTENT: ""}})
 
 
 def remove_application(client, name, destroy_storage=False, force=False):

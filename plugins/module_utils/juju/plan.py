@@ -18,6 +18,8 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import m
 
 MARK = "stratus-bundle-machine"
 INTENT = "stratus-bundle-intent"
+PLACED = "stratus-maas-machine"
+"""Annotation of a machine that was asked for as a certain one of MAAS: until it has started there, its status does not tell which."""
 NO_INSTANCE = ("", "pending")
 
 
@@ -43,10 +45,28 @@ def _tenants(actual):
     return found
 
 
-def _intended(name, actual, taken):
-    """The machine of a request whose answer was lost: it appeared after the intent was written, and holds no unit yet."""
+def placed(actual, system_id):
+    """The model's machine that is this one of MAAS, or will be; None without one."""
+    for name, machine in actual["machines"].items():
+        if machine.get("life", "alive") == "alive" and "/" not in name and _is(machine, system_id):
+            return name
+    return requested(actual, {PLACED: system_id})
+
+
+def requested(actual, note):
+    """The machine that was asked for and is still to be noted so; None without one."""
+    return intended(note, actual, {name for name, machine in actual["machines"].items() if {MARK, PLACED} & set(machine.get("annotations") or {})})
+
+
+def _is(machine, system_id):
+    instance = machine.get("instance_id") or ""
+    return instance == system_id or (instance in NO_INSTANCE and (machine.get("annotations") or {}).get(PLACED) == system_id)
+
+
+def intended(note, actual, taken):
+    """The machine of a request whose answer was lost: it appeared after the intent to ``note`` it so was written, and holds no unit yet."""
     intent = actual.get("intent") or {}
-    if str(intent.get("machine")) != name:
+    if intent.get("note") != note:
         return None
     known, tenants = set(intent.get("known") or []), _tenants(actual)
     new = [
@@ -116,7 +136,7 @@ def match_machines(desired, actual, machine_map=None):
                         found.append(f"{wanted} is machine {machine} of the model, recorded as the bundle's machine {mark}, but machine_map wants it as {name}")
                     fresh[name] = machine
         if name not in fresh:
-            machine = _intended(name, actual, taken | marked)
+            machine = intended({MARK: name}, actual, taken | marked)
             if machine:
                 fresh[name] = machine
     mapping_so_far = {**mapping, **fresh}
@@ -150,7 +170,7 @@ def _stands(place, unit, mapping, actual):
         return bool(place["container"]) == ("/" in machine)
     if "directive" in place:
         kind, _sign, value = place["directive"].partition("=")
-        return kind == "system-id" and (actual["machines"].get(machine) or {}).get("instance_id") == value
+        return kind == "system-id" and _is(actual["machines"].get(machine) or {}, value)
     if "machine" in place:
         host = mapping.get(place["machine"])
         if host is None:

@@ -139,8 +139,9 @@ def _answer(watch, outcome, client):
 
 def _addresses(watch):
     """{unit: address} of the units that were waited for."""
-    units = watch.status["units"] if watch.status else {}
-    return {name: unit["address"] for name, unit in units.items() if unit["application"] in watch.found}
+    status, lost = watch.status, watch.rules.lost_machines
+    units = status["units"] if status else {}
+    return {name: unit["address"] for name, unit in units.items() if unit["application"] in watch.found and not expect.away(unit, status, lost)}
 
 
 def _at_fault(watch, units):
@@ -152,7 +153,10 @@ def _remedy(watch, model, limit=5):
     broken = sorted({unit["machine"] for unit in watch.status["units"].values() if expect.unprovisioned(unit, watch.status)}, key=statuses.machine_order)
     if broken:
         # Juju itself never tries such a machine again; without it, the next run places its units anew.
-        return f"Look at the machine in MAAS, then: juju remove-machine -m {model} --force {' '.join(broken)}; and run this again"
+        return (
+            "Look at the machine in MAAS. The playbooks, run again, take it out of the model and ask for it anew; "
+            f"by hand: juju remove-machine -m {model} --force {' '.join(broken)}"
+        )
     held = _held(watch)
     lasting = _lasting(watch, held)
     units = [unit for about in watch.found.values() for unit in about["failed"]] + [*_at_fault(watch, held), *lasting, *held]
@@ -174,6 +178,7 @@ def work(module, client, clock=time.monotonic, sleep=time.sleep):
             options["error_grace"],
             options["lost_grace"],
             options["fail_on"],
+            lost_machines=options["lost_machines"],
         )
         watch = Watch(client, rules, options["resolve"], clock, (options["wait_resume"] or {}).get("watch"))
     except re.error as error:

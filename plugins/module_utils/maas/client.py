@@ -29,6 +29,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import (
     Unreachable,
     WriteInCheckMode,
     api_error,
+    is_page,
     parse,
 )
 
@@ -172,7 +173,7 @@ class Client:
 
     ``read_only``: under --check no request but GET leaves, whatever a module does.
     ``retry_for``: seconds within which a call that is safe to repeat is repeated after 409/503 with Retry-After, 502, 504,
-    and lost or refused connections. Everything else fails at once.
+    a proxy's own 503, and lost or refused connections. Everything else fails at once.
     """
 
     def __init__(
@@ -282,9 +283,11 @@ class Client:
         if 200 <= status < 300:
             self._notice_hash(answered)
             return body
-        if status in GATEWAY:
-            raise Unreachable(f"the gateway before {self.base} answers {status}", sent=True, retry_after=retry_after(answered))
-        raise api_error(status, body, what, retry_after(answered))
+        wait = retry_after(answered)
+        # HAProxy answers 503 while none of its regions is up. One that the region itself gives has a reason that another try does not change.
+        if status in GATEWAY or (status == 503 and wait is None and is_page(body)):
+            raise Unreachable(f"the gateway before {self.base} answers {status}", sent=True, retry_after=wait)
+        raise api_error(status, body, what, wait)
 
     def _repeat(self, attempt, method, what):
         """The retry contract. ``attempt`` makes one try."""

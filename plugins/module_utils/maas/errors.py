@@ -74,6 +74,11 @@ def parse(body, content_type):
     return body
 
 
+def is_page(body):
+    """Whether the body is a page: that is how a proxy says that no region is up. The region's own words about a 503 are bare text."""
+    return isinstance(body, str) and body.lstrip().startswith("<")
+
+
 def sentence(body, limit=600):
     """An error body as one line for people."""
     if body is None or body == "" or body == {}:

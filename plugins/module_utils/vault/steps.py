@@ -25,6 +25,8 @@ STALE = (
     "Vault at {address} is not initialised, and the keys file {path} holds the keys of another one. It is never overwritten: "
     "move it away when that Vault is gone, and run again"
 )
+# Vault's words to the second of two.
+ALREADY = "already initialized"
 
 
 def initialize(unit, keys, shares, threshold, check_mode=False, require_keys=True, now=time.time, owe=False):
@@ -67,7 +69,10 @@ def initialize(unit, keys, shares, threshold, check_mode=False, require_keys=Tru
         if unit.initialized():
             raise VaultFault(LOST.format(**words)) from None
         raise
-    except VaultFault:
+    except VaultFault as error:
+        # A refusal may come after the deed, when what Vault does after it failed. Only one that names somebody quicker says that the keys are not ours.
+        if ALREADY not in str(error) and unit.initialized():
+            raise VaultFault(f"{error}. {LOST.format(**words)}") from None
         keys.withdraw()
         raise
     keys.save(keyfiles.content(answer, shares, threshold, unit.address))

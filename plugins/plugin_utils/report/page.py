@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import machine_order, unit_order
 from ansible_collections.stratus.cloud.plugins.module_utils.phases import clock
-from ansible_collections.stratus.cloud.plugins.plugin_utils.report import timeline
+from ansible_collections.stratus.cloud.plugins.plugin_utils.record import built
+from ansible_collections.stratus.cloud.plugins.plugin_utils.report import changes, timeline
 from ansible_collections.stratus.cloud.plugins.plugin_utils.report.markup import constant, el, join, link, table
 
 STYLE = Path(__file__).with_name("style.css")
@@ -28,7 +29,10 @@ GROUPS = {
 def page(run, earlier=None):
     """The whole document for a record; ``earlier``: one to compare with."""
     title = f"{run.get('cloud') or 'cloud'}: {run['playbook']}, {run['started'][:16].replace('T', ' ')}"
-    sections = [summary(run), chart(run, earlier), path_section(run), phases_section(run, earlier), failures(run), topology(run), access(run), versions(run)]
+    sections = [
+        summary(run), chart(run, earlier), path_section(run), phases_section(run, earlier), failures(run), changes_section(run, earlier), topology(run),
+        access(run), versions(run),
+    ]  # fmt: skip
     return join(
         [
             constant("<!doctype html>\n"),
@@ -75,7 +79,8 @@ def short(seconds):
 
 def heading(run):
     ok = run.get("result") == "ok"
-    verdict = ("nothing had to change" if not run.get("changed") else "built") if ok else "stopped"
+    good = "built" if built(run) else "changed" if run.get("changed") else "nothing had to change"
+    verdict = good if ok else "interrupted" if run.get("result") == "interrupted" else "stopped"
     choices = [
         el("label", el("input", type="radio", name="theme", id=f"theme-{name}", checked=name == "auto"), el("span", name)) for name in ("auto", "light", "dark")
     ]
@@ -241,7 +246,7 @@ def phases_section(run, earlier):
         row.append((short(line["reference"]), "number"))
         rows.append(row)
     slow = [[plain(task["name"]), task["phase"], (short(task["seconds"]), "number")] for task in sorted(run["tasks"], key=lambda task: -task["seconds"])[:12]]
-    note = f"Earlier: {earlier['playbook']} of {earlier['started'][:19].replace('T', ' ')} UTC, {earlier.get('changed') or 0} changes." if earlier else None
+    note = f"Earlier: {_named(earlier)}, {earlier.get('changed') or 0} changes." if earlier else None
     return section(
         "Phases",
         table(head, rows, class_="phases"),
@@ -249,6 +254,10 @@ def phases_section(run, earlier):
         note=note,
         id="phases",
     )
+
+
+def _named(run):
+    return f"{run['playbook']} of {run['started'][:19].replace('T', ' ')} UTC"
 
 
 def _delta(line):
@@ -270,6 +279,15 @@ def failures(run):
 
 
 # The cloud
+
+
+def changes_section(run, earlier):
+    """Versions, charms, machines and units that are not what they were."""
+    if not earlier:
+        return None
+    rows = [[what, "-" if before is None else before, "-" if now is None else now] for what, before, now in changes.compare(run, earlier)]
+    found = table(["What", "Earlier", "This run"], rows, class_="changes") if rows else el("p", "Of what both runs looked at, nothing.")
+    return section("What changed", found, note=f"Earlier: {_named(earlier)}. Versions, charms, machines and units that differ.", id="changes")
 
 
 def topology(run):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
 from pathlib import Path
 
 import pytest
@@ -17,26 +16,64 @@ source = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(source)
 
 
-def machine(number: int) -> dict:
-    return {"system_id": f"id{number}", "hostname": f"node{number}", "status": "New", "mac_addresses": [f"52:54:00:00:00:0{number}"], "owner": "admin"}
+def machine(number: int, status: str = "New") -> dict:
+    return {"system_id": f"id{number}", "hostname": f"node{number}", "status": status, "mac_addresses": [f"52:54:00:00:00:0{number}"], "owner": "admin"}
+
+
+def names(machines: list[dict]) -> list[str]:
+    return [machine["hostname"] for machine in machines]
 
 
 def test_only_what_is_new_is_told_and_only_the_fields_that_are_promised():
-    told = source.news({"id1"}, [machine(3), machine(1), machine(2)])
-    assert [event["machine"]["system_id"] for event in told] == ["id2", "id3"]
-    assert set(told[0]["machine"]) == set(source.FIELDS)
+    tell, after = source.look({"id1": None}, [machine(3), machine(1), machine(2)], 100, 60, 3)
+    assert names(tell) == ["node2", "node3"] and after == {"id1": None}
+    assert set(source.event(tell[0])["machine"]) == set(source.FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "times", "again"),
+    [
+        ("New", 60, 1, True),
+        ("Ready", 61, 2, True),
+        ("Ready", 59, 1, False),
+        ("Ready", 60, 3, False),
+        ("Commissioning", 999, 1, False),
+        ("Failed commissioning", 999, 1, False),
+        ("Deploying", 999, 1, False),
+        ("Deployed", 999, 1, False),
+    ],
+)
+def test_what_still_waits_is_told_again_after_a_while_and_not_for_ever(status, since, times, again):
+    tell, _after = source.look({"id1": {"told": times, "at": 1000}}, [machine(1, status)], 1000 + since, 60, 3)
+    assert names(tell) == (["node1"] if again else [])
+
+
+def test_what_has_come_to_its_end_is_settled(caplog):
+    """A machine that remove-node gave back is Ready as well: it must not come again by itself."""
+    pending = {"told": 3, "at": 1000}
+    _tell, after = source.look(
+        {"id1": pending, "id2": pending, "id3": pending}, [machine(1, "Deployed"), machine(2, "Ready"), machine(3, "Deploying")], 1060, 60, 3
+    )
+    assert after == {"id1": None, "id2": None, "id3": pending}
+    assert "node2 was told 3 times and is still Ready: run add-node.yml" in caplog.text
+    assert source.look(after, [machine(1, "Ready"), machine(2, "Ready")], 9999, 60, 3) == ([], after)
+
+
+def test_telling_counts():
+    memory = source.told(source.told({"id2": None}, machine(1), 5), machine(1), 7)
+    assert memory == {"id1": {"told": 2, "at": 7}, "id2": None}
 
 
 def test_memory_is_private_and_says_what_is_wrong_with_it(tmp_path):
     file = tmp_path / "deep" / "seen.json"
     assert source.remembered(file) is None
-    source.remember(file, {"b", "a"})
-    assert json.loads(file.read_text()) == ["a", "b"]
+    memory = {"b": None, "a": {"told": 1, "at": 1764236000.5}}
+    source.remember(file, memory)
     assert file.stat().st_mode & 0o077 == 0
-    assert source.remembered(file) == {"a", "b"}
-    for text in ("{", '{"a": 1}', "[1]"):
+    assert source.remembered(file) == memory
+    for text in ("{", '{"a": 1}', "[1]", '{"a": {"told": 1}}'):
         file.write_text(text)
-        with pytest.raises(ValueError, match="seen.json is no list of system_ids.*remove it"):
+        with pytest.raises(ValueError, match="seen.json is no record of machines.*remove it"):
             source.remembered(file)
 
 
@@ -79,6 +116,20 @@ async def test_a_restart_repeats_nothing_and_misses_nothing(tmp_path):
             assert await at_work.told() == "compute2"
             assert at_work.queue.empty()
         assert not [request for request in lab.requests if request["method"] != "GET"], "the source only reads"
+
+
+async def test_a_machine_whose_addition_failed_is_told_again_also_after_a_restart(tmp_path):
+    file = tmp_path / "seen.json"
+    with MaasLab() as lab:
+        async with Source(lab, file) as at_work:
+            await until(file.exists)
+            await asyncio.to_thread(lab.declare, "compute0")
+            assert await at_work.told() == "compute0"
+            await until(lambda: len(source.remembered(file)) == 1)
+        async with Source(lab, file, retry_interval=0.2, tries=3) as at_work:
+            assert [await at_work.told(), await at_work.told()] == ["compute0", "compute0"]
+            await until(lambda: list(source.remembered(file).values()) == [None])
+            assert at_work.queue.empty()
 
 
 async def test_a_region_that_is_away_is_asked_again(tmp_path):

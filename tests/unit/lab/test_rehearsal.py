@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.stratus.cloud.plugins.plugin_utils.report.page import page
 
 from lab.__main__ import Stop
 from lab.engine import Clock, Engine
-from lab.rehearsal.__main__ import predicted, prepare, resolved
+from lab.rehearsal.__main__ import news, predicted, prepare, resolved
 from lab.rehearsal.inventory import STAND_IN, Copy, elsewhere, rack
+from lab.rehearsal.record import record
 from lab.world.rack import Rack
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,6 +97,46 @@ def test_an_inventory_that_cannot_be_used_is_one_sentence(tmp_path):
     (site / "group_vars/all.yml").write_text("maas_subnet_cidr: 10.42.0.0/99\n")
     with pytest.raises(Stop, match="maas_subnet_cidr cannot be used"):
         prepare(site, tmp_path / "place")
+
+
+LOG = [
+    {"at": 1250, "kind": "import", "state": "started"},
+    {"at": 1300, "kind": "status", "machine": "compute0", "status": "Commissioning"},
+    {"at": 1500, "kind": "import", "state": "finished"},
+    {"at": 1900, "kind": "status", "machine": "compute0", "status": "Ready"},
+    {"at": 3600, "kind": "juju.status", "unit": "vault/0", "status": "blocked", "message": "needs to be initialized"},
+    {"at": 3700, "kind": "juju.status", "unit": "nova/0", "status": "waiting", "message": "database"},
+    {"at": 3800, "kind": "juju.status", "unit": "nova/1", "status": "active", "message": ""},
+    {"at": 4000, "kind": "juju.status", "unit": "vault/0", "status": "active", "message": ""},
+    {"at": 4600, "kind": "juju.status", "unit": "nova/0", "status": "active", "message": ""},
+]
+
+
+def test_while_it_runs_it_says_how_far_it_is():
+    marks = {"controller": 1000, "network": 1200}
+    assert news({}, []) == news({**marks, "end": 9000}, LOG) == ""
+    assert news(marks, LOG[:1]) == "  0:04:10  network"
+    assert news({**marks, "machines": 1250}, LOG[:2]) == "  0:05:00  machines, 0 of 1 machines ready or deployed"
+    assert news({**marks, "cloud": 3000}, LOG[:7]) == "  0:46:40  cloud, 1 of 1 machines ready or deployed, 1 of 3 units active"
+
+
+def test_the_record_is_one_that_the_report_takes():
+    times = {"controller": 200.0, "network": 50.0, "machines": 0.0, "orchestrator": 1750.0, "cloud": 1600.0}
+    run = record(times, 1000, LOG, {"maas_subnet_cidr": "10.7.0.0/20", "maas_admin_password": "no"}, True, "north")
+    assert run["states"] == {
+        "image": {"images": [[250, "importing", ""], [500, "complete", ""]]},
+        "machine": {"compute0": [[300, "Commissioning", ""], [900, "Ready", ""]]},
+        "application": {
+            "vault": [[2600, "blocked", "needs to be initialized"], [3000, "active", ""]],
+            "nova": [[2700, "waiting", "database"], [3600, "active", ""]],
+        },
+    }
+    assert (run["seconds"], run["phases"][3]["plays"][0]["began"], run["phases"][4]["reference_seconds"]) == (3600, 250, 8185)
+    assert run["site"] == {"maas_subnet_cidr": "10.7.0.0/20"}
+    text = str(page(run))
+    for words in ("north", "nova", "Table 1 of the thesis", "application nova"):
+        assert words in text
+    assert str(page(record({"controller": 200.0}, 1000, [], {}, False, "north")))
 
 
 def test_the_end_is_the_last_change_of_state_not_the_last_look():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 
 import pytest
@@ -105,6 +106,35 @@ def test_the_rest_fails_at_once(status, kind):
         region.read("Zones")
     assert caught.value.status == status
     assert region.time.slept == []
+
+
+# What HAProxy says while none of its servers is up.
+NO_SERVER = (503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n")
+
+
+def test_a_proxy_that_finds_no_region_up_is_asked_again():
+    region = client(NO_SERVER, NO_SERVER, (200, []))
+    assert region.read("Zones") == []
+    assert len(region.time.slept) == 2
+    region = client(*[NO_SERVER] * 50)
+    with pytest.raises(Unreachable, match=r"Cannot read Zones: the gateway before http://region:5240 answers 503 \(after \d+ tries\)"):
+        region.read("Zones")
+    assert 40 <= region.time.now - 1000 <= 75
+
+
+def test_a_create_that_a_proxy_answered_is_looked_up_before_it_is_sent_again():
+    with pytest.raises(LostAnswer):
+        client(NO_SERVER).call("Zones", "create")
+    region = client(NO_SERVER, (200, {"id": 8}))
+    assert region.call("Zones", "create", data={"name": "x"}, settled=lambda: None) == {"id": 8}
+
+
+def test_the_regions_own_503_is_told_at_once():
+    for words in ("No BMC is defined.  Cannot power control node.", "Unable to communicate with LXD."):
+        region = client((503, words))
+        with pytest.raises(ApiError, match=re.escape(" ".join(words.split()).rstrip("."))):
+            region.read("Zones")
+        assert region.time.slept == []
 
 
 def test_a_refused_write_was_not_sent_and_is_repeated():

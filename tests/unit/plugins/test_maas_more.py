@@ -7,7 +7,8 @@ import re
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.maas import images, info, kinds, power, storage
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.transitions import BMC_PAUSES
 from maas_fakes import FakeClient, Time, machine
 
 USERS = [{"username": "admin", "email": "admin@example.com", "is_superuser": True}]
@@ -143,6 +144,87 @@ def test_power_that_nobody_controls():
         powered("on", ["unknown"])
     with pytest.raises(MaasError, match="BMC is dead"):
         powered("on", [ApiError("BMC is dead", 503)])
+
+
+AWAY = ApiError("Cannot ask the BMC: the region failed (500): Power on for the node failed: Could not contact node's BMC: Connection timed out", 500)
+
+
+def powered_set(answers, state="on", switching=None, read_only=False, **given):
+    """Machines a, b, ... by the answers of their BMCs, the last of which stays; ``switching``: what becomes of the operation, by system_id."""
+    time, left = Time(), {f"id-{name}": list(said) for name, said in answers.items()}
+    client = FakeClient(
+        {
+            "Machines.read": [machine(f"id-{name}", name, 6, power_type="ipmi", macs=[f"52:54:00:00:00:{number:02x}"]) for number, name in enumerate(answers)],
+            "Machine.query_power_state": lambda p, d: _answer(left[p["system_id"]]),
+            f"Machine.power_{state}": lambda p, d: raises(found) if isinstance(found := _next(switching, p["system_id"]), Exception) else found,
+        },
+        read_only=read_only,
+    )
+    client.READS = re.compile(r"read$|query_power_state$")
+    params = {"machines": list(answers), "state": state, "stop_mode": "hard", "wait": True, "wait_timeout": 60, "wait_interval": 5, **given}
+
+    def run():
+        return power.ensure_power(client, params, clock=time.clock, sleep=time.sleep)
+
+    return client, time, run
+
+
+def _next(switching, system_id):
+    said = (switching or {}).get(system_id) or [{}]
+    return said.pop(0) if len(said) > 1 else said[0]
+
+
+def switched(client):
+    return [params["system_id"] for name, params, _data in client.writes()]
+
+
+def test_a_bmc_that_is_away_keeps_no_other_machine_off_and_is_asked_again():
+    client, time, run = powered_set({"a": ["off", "on"], "b": [AWAY, AWAY, "off", "on"], "c": ["off", "on"], "d": ["on"]})
+    result = run()
+    assert switched(client) == ["id-a", "id-c", "id-b"]
+    assert time.slept[:2] == list(BMC_PAUSES)
+    assert (result["changed"], result["switched"]) == (True, ["a", "c", "b"])
+    assert set(result["power"].values()) == {"on"} and set(result["diff"]["before"]) == {"a", "b", "c"}
+
+
+def test_a_bmc_that_stays_away_is_named_and_so_are_those_that_were_switched():
+    client, time, run = powered_set({"a": ["off"], "b": [AWAY], "c": ["unknown"], "d": ["off"]})
+    with pytest.raises(MaasError) as caught:
+        run()
+    assert switched(client) == ["id-a", "id-d"] and time.slept == list(BMC_PAUSES)
+    said = str(caught.value)
+    assert said.startswith("2 of 4 machines cannot be powered on: b: Cannot ask the BMC") and said.endswith("Powered on: a, d")
+    assert "c: MAAS has no control over its power (power type 'ipmi')" in said
+    result = caught.value.result
+    assert (result["changed"], result["switched"], list(result["failed_machines"])) == (True, ["a", "d"], ["b", "c"])
+    client, _time, run = powered_set({"a": ["on"], "b": [AWAY]})
+    with pytest.raises(MaasError) as caught:
+        run()
+    assert (caught.value.result["changed"], switched(client)) == (False, [])
+
+
+def test_check_mode_switches_nothing_and_tells_the_same():
+    client, _time, run = powered_set({"a": ["off"], "b": [AWAY, "off"]}, read_only=True)
+    result = run()
+    assert (result["changed"], result["switched"], result["power"]) == (True, ["a", "b"], {"a": "on", "b": "on"})
+    assert client.writes() == []
+
+
+def test_a_machine_that_refuses_to_be_switched_keeps_no_other_off():
+    refused = ApiError("Cannot power on a: Can't start node: it hasn't been allocated.", 409)
+    client, time, run = powered_set({"a": ["off"], "b": ["off"], "c": ["off"]}, switching={"id-a": [refused], "id-b": [AWAY, {}]})
+    with pytest.raises(MaasError, match=r"1 of 3 machines cannot be powered on: a: .*hasn't been allocated\. Powered on: c, b") as caught:
+        run()
+    assert switched(client) == ["id-a", "id-b", "id-c", "id-b"] and time.slept == list(BMC_PAUSES[:1])
+    assert caught.value.result["switched"] == ["c", "b"]
+
+
+def test_a_region_that_is_lost_under_way_takes_nothing_back_from_the_result():
+    client, _time, run = powered_set({"a": ["off"], "b": [AWAY, Unreachable("the region does not answer")]})
+    with pytest.raises(Unreachable) as caught:
+        run()
+    assert caught.value.result == {"changed": True, "switched": ["a"]}
+    assert client.retry_for == 60.0
 
 
 def disks(*parts, **more):

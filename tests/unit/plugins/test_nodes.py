@@ -91,6 +91,14 @@ def test_one_with_its_units_serves_when_it_has_proven_to():
         assert survey(status, machine("compute2", "Deployed"))[0]["serves"]
 
 
+def test_a_machine_that_was_only_asked_for_is_known():
+    """Juju's status tells the instance when it has started."""
+    for instance in ("", "pending"):
+        status = model(**{"12": (instance, {}), "13": (instance, {nodes.PLACED: "id-compute2"})})
+        assert survey(status, machine("compute2", "Deploying"))[0]["machine"] == "13"
+        assert survey(status)[0]["machine"] is None
+
+
 def test_a_missing_unit_is_seen_and_so_is_what_stands_in_a_container():
     status = with_unit(model(**{"13": ("id-compute2", {nodes.SERVES: "serves"})}), "ceph-osd/2", "13/lxd/0")
     (found,) = survey(status, machine("compute2", "Deployed"), wanted=["nova-compute", "ceph-osd"])
@@ -165,6 +173,9 @@ def test_who_is_still_part_of_the_cloud():
     assert nodes.going(gone, {"compute2": NOTHING}) == []
     assert nodes.going(gone, {"compute2": {**NOTHING, "providers": [{}]}}) == gone
     assert nodes.going(survey(model(), machine("compute2", "Releasing")), {"compute2": NOTHING})
+    # Killed before its disks were erased.
+    for status in ("Allocated", "Ready"):
+        assert nodes.going(survey(model(), machine("compute2", status, tags=[nodes.ERASING])), {"compute2": NOTHING})
     assert nodes.going(survey(model(**{"13": ("id-compute2", {})}), machine("compute2", "Deployed")), {"compute2": NOTHING})
 
 

@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,70 @@ def test_a_failed_run_says_where_and_why(site, tmp_path):
     assert [(failure["task"], failure["host"], failure["message"]) for failure in run["failures"]] == [("Stumble", "here", "the password is (hidden)")]
 
 
+LONG = [*CHANGE, {"name": "Take long", "ansible.builtin.command": "sleep 20"}]
+
+
+def killed_by(number):
+    """A runner that sends a run a signal when its second phase is at work; returns its code and what it printed."""
+
+    def run(argv, environment):
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+        printed = ""
+        try:
+            for line in process.stdout:
+                printed += line
+                if "TASK [Take long]" in line:
+                    time.sleep(1)
+                    process.send_signal(number)
+                    if number == signal.SIGKILL:
+                        break
+        finally:
+            # Only Ansible itself: a killed one leaves its worker, which ends by itself.
+            process.kill()
+            process.wait(20)
+            process.stdout.close()
+        return process.returncode, printed
+
+    return run
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 99), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)])
+def test_an_interrupted_run_leaves_a_record_that_says_so(site, tmp_path, number, code):
+    returned, printed = site(CHANGE, last=LONG, runner=killed_by(number))
+    assert returned == code, printed
+    (run,) = records(tmp_path)
+    assert (run["result"], run["playbook"], run["cloud"]) == ("interrupted", "site.yml", "test")
+    assert [(phase["name"], phase["changed"], phase["stopped_here"]) for phase in run["phases"]][0] == ("controller", 1, False)
+    assert run["phases"][-1]["name"] == "access" and run["phases"][-1]["stopped_here"]
+    (path,) = (tmp_path / "out/runs").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+    if number == signal.SIGINT:
+        assert "access (stopped here)" in printed.rpartition("PHASES")[2], printed
+        assert run["changed"] == 2 and run["tasks"][-1]["name"] == "Take long" and run["tasks"][-1]["seconds"] >= 1
+    assert "last time" not in site(HELLO).stdout
+
+
+def test_what_a_long_phase_did_is_kept_meanwhile(monkeypatch):
+    """Between two tasks, and not at each of them."""
+    from ansible_collections.stratus.cloud.plugins.callback import progress as module
+
+    class Task:
+        name = "Task"
+
+        def get_name(self):
+            return self.name
+
+    callback, kept, now = module.CallbackModule(), [], [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    callback.log = phases.PhaseLog(phases.check_table(yaml.safe_load(Path(TABLE).read_text())), module.time.monotonic)
+    monkeypatch.setattr(callback, "_keep", lambda: (kept.append(now[0]), setattr(callback, "_kept", now[0])))
+    callback.log.play("cloud", "Play")
+    for now[0] in (1000.0, 1010.0, 1031.0, 1040.0, 1062.0):
+        callback.v2_playbook_on_task_start(Task(), False)
+    callback.log = None
+    assert kept == [1000.0, 1031.0, 1062.0]
+
+
 def test_check_mode_records_nothing(site, tmp_path):
     assert "already there" in site(HELLO, "--check").stdout
     assert not (tmp_path / "out").exists()
@@ -115,6 +181,54 @@ def test_what_modules_saw_is_in_the_record_and_secrets_are_not(site, tmp_path):
     assert job["name"] == "The sleeper" and job["ended"] - job["began"] >= 1
     (wait,) = run["waits"]
     assert wait["task"] == "Wait" and wait["for"] == [["job", job["id"]]] and wait["phase"] == "controller"
+
+
+def test_no_secret_of_a_host_that_the_last_play_is_not_for_is_recorded(site, tmp_path):
+    (tmp_path / "hosts").write_text((tmp_path / "hosts").read_text() + f"[compute]\nnode bmc_password={SECRET}-of-a-bmc\n")
+    assert site([{"name": f"Power on with {SECRET}-of-a-bmc", "ansible.builtin.command": "sleep 0.1"}]).returncode == 0
+    (run,) = records(tmp_path)
+    assert "-of-a-bmc" not in json.dumps(run) and any("(hidden)" in task["name"] for task in run["tasks"])
+
+
+def test_a_cloud_without_hosts_is_not_called_there(site, tmp_path):
+    (tmp_path / "hosts").write_text("[kontroller]\nhere ansible_connection=local\n")
+    assert "already there" not in site(HELLO).stdout
+
+
+def test_a_cloud_that_was_not_looked_at_is_not_called_there(site):
+    assert "already there" not in site(HELLO, "--tags", "controller").stdout
+
+
+def whole_site(tmp_path, variables, *arguments):
+    """The real site.yml, with every task left out."""
+    (tmp_path / "hosts").write_text(f"[controller]\nhere ansible_connection=local ansible_python_interpreter={sys.executable}\n")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text(yaml.safe_dump({"stratus_cloud_name": "test", "stratus_state_dir": str(tmp_path / "out"), **variables}))
+    tags = "always,preflight,controller,network,machines,orchestrator,cloud,access,zun,verify"
+    argv = [PLAYBOOK, "-i", str(tmp_path / "hosts"), str(ROOT / "playbooks/site.yml"), "--skip-tags", tags, *arguments]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line for line in done.stdout.splitlines() if re.match(r"\[.+/.+\] ", line)]
+
+
+def test_the_first_run_of_the_whole_site_knows_its_time_to_the_end_by_its_profile(tmp_path):
+    told = whole_site(tmp_path, {"stratus_profile": "minimal"})
+    assert len(told) == 7 and not any("zun" in line or "verify" in line for line in told), told
+    assert re.fullmatch(r"\[5/7\] orchestrator, 0:00:\d\d so far; takes about 0:35:02, and 2:34:58 to the end \(the profile minimal\)", told[4]), told
+    assert told[0].endswith("2:42:51 to the end (the profile minimal)")
+
+
+def test_what_is_switched_on_is_counted_and_what_the_inventory_says_of_its_phases_holds(tmp_path):
+    profile = {"stratus_profile": "mine", "stratus_profile_phases": {"controller": 60, "network": 60, "machines": 60, "orchestrator": 60, "cloud": 3600}}
+    told = whole_site(tmp_path, {**profile, "zun_enabled": True}, "-e", "verify=yes")
+    assert told[0].startswith("[1/9] preflight") and told[0].endswith("1:04:00 to the end (the profile mine)")
+    assert [line.partition(",")[0] for line in told[6:]] == ["[7/9] access", "[8/9] zun", "[9/9] verify"]
+
+
+def test_phases_of_an_inventory_that_are_none_are_not_used(tmp_path):
+    told = whole_site(tmp_path, {"stratus_profile": "minimal", "stratus_profile_phases": {"cloud": "long"}})
+    assert told[0].endswith("(the profile minimal)")
 
 
 @pytest.mark.parametrize("env", [{"STRATUS_PROGRESS": "0"}, {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}])
@@ -210,12 +324,31 @@ def test_the_last_line_of_a_terminal_is_the_status_and_is_given_back(site):
     assert "The sleeper still runs" not in written
 
 
-class Screen:
-    def __init__(self):
-        self.written = ""
+AWX = """
+from ansible.plugins.callback.default import CallbackModule as Default
+DOCUMENTATION = '''
+name: awx_display
+type: stdout
+short_description: Stands for the one of ansible-runner
+extends_documentation_fragment: [default_callback]
+'''
+class CallbackModule(Default):
+    CALLBACK_NAME = "awx_display"
+"""
 
-    def display(self, text, **_options):
-        self.written += text + "\n"
+
+def test_a_job_of_awx_has_the_lines_and_no_line_at_the_foot(site, tmp_path):
+    (tmp_path / "awx").mkdir()
+    (tmp_path / "awx/awx_display.py").write_text(AWX)
+    written = site(HELLO, env={"ANSIBLE_STDOUT_CALLBACK": "awx_display", "ANSIBLE_CALLBACK_PLUGINS": str(tmp_path / "awx")}, runner=on_a_terminal)
+    assert "[1/2] controller" in written and "PHASES" in written
+    assert "\x1b[1;29r" not in written and "\x1b7" not in written
+
+
+def test_the_callback_of_ansible_runner_is_for_whom_the_one_is_that_it_wraps(monkeypatch):
+    assert progress.wanted({}, "awx_display", {})
+    monkeypatch.setenv("ORIGINAL_STDOUT_CALLBACK", "ansible.posix.json")
+    assert not progress.wanted({}, "awx_display", {})
 
 
 def test_what_others_call_their_machines_cannot_move_the_cursor():
@@ -227,10 +360,15 @@ def test_what_others_call_their_machines_cannot_move_the_cursor():
     assert line.split(" · ")[1:3] == ["[1/2] one", "0:00:01 of about 0:00:10"]
 
 
-def test_what_is_left_is_only_told_when_all_of_it_is_known():
+def test_what_is_left_is_told_when_any_of_it_is_known():
     status = progress.Status(["one", "two"], {"one": 10}, lambda: 0)
     status.enter("one")
-    assert status.left() is None and "left" not in status.line()
+    assert status.left() == 10
+    status.enter("two")
+    assert status.left() is None and "left" not in status.line() and "━" not in status.line()
+    status = progress.Status(["one", "two"], {"one": 0}, lambda: 0)
+    status.enter("one")
+    assert status.left() is None, "nothing but a phase that takes no time is known"
     status = progress.Status(["one", "two"], {"one": 10, "two": 20}, lambda: 0)
     status.enter("one")
     assert status.left() == 30

@@ -81,8 +81,21 @@ def test_a_job_lasts_from_its_start_to_the_end_of_its_wait(recorder):
     recorder.result("host", "Start", False, {"ansible_job_id": "j1", "finished": 0, "started": 1})
     recorder.clock.now += 30
     recorder.result("host", "Wait", True, {"ansible_job_id": "j1", "job_name": "The job", "finished": 1, "waited": 20})
-    job = recorder.run({})["jobs"][0]
+    job = recorder.run({"phases": []})["jobs"][0]
     assert (job["name"], job["began"], job["ended"]) == ("The job", 0, 30)
+
+
+def test_changes_are_counted_by_phase_and_failures_are_none(recorder):
+    for changed, failed in ((True, False), (True, False), (False, False), (True, True)):
+        recorder.result("host", "Task", False, {"changed": changed}, failed)
+    assert recorder.run(recorder.log.report())["phases"][0]["changed"] == 2
+
+
+def test_a_record_of_a_run_that_goes_on_has_its_times_so_far(recorder):
+    recorder.clock.now += 7
+    found = recorder.run(recorder.log.report(failed=True))
+    assert (found["seconds"], found["phases"][0]["seconds"], found["phases"][0]["plays"][0]["seconds"]) == (7, 7, 7)
+    assert found["tasks"] == [{"phase": "one", "name": "Task", "began": 0, "seconds": 7}]
 
 
 def test_secrets_are_found_by_the_names_of_their_variables_however_deep():
@@ -109,12 +122,12 @@ def test_scrubbed_data_has_none_left_and_is_plain():
 
 
 def test_records_are_private_named_by_time_and_the_oldest_go(tmp_path):
-    folder = tmp_path / "state/runs"
+    folder = tmp_path / "site/state/runs"
     os.umask(0o022)
     for minute in range(record.KEPT + 3):
         path = record.save(folder, run(started=f"2026-05-01T10:{minute:02d}:00+00:00", playbook="Odd ../name.yml"))
     assert path.name == "20260501T105200-name.json"
-    assert path.stat().st_mode & 0o777 == 0o600 and folder.stat().st_mode & 0o777 == 0o700
+    assert path.stat().st_mode & 0o777 == 0o600 and {place.stat().st_mode & 0o777 for place in (folder, *folder.parents[:2])} == {0o700}
     kept = record.paths(folder)
     assert len(kept) == record.KEPT and kept[0] == path
     assert not list(folder.glob(".*")), "nothing half-written is left"
@@ -130,6 +143,27 @@ def test_the_last_build_is_what_the_next_one_expects(tmp_path):
     record.save(tmp_path, run(started="2026-05-01T13:00:00+00:00", playbook="teardown.yml"))
     (tmp_path / "20260501T140000-site.json").write_text("no json")
     assert record.expected(tmp_path, "site.yml", TABLE) == ({"machines": 20, "orchestrator": 40, "cloud": 40}, "last time")
+
+
+def test_one_change_on_a_cloud_that_is_there_is_no_build(tmp_path):
+    """Three builds of an hour, three runs of half a minute that changed one thing."""
+    still = {kind: {name: states[-1:] for name, states in things.items()} for kind, things in run()["states"].items()}
+    for hour in range(3):
+        build = run(started=f"2026-05-01T1{hour}:00:00+00:00")
+        record.save(tmp_path, {**build, "phases": [{**phase, "seconds": 1200} for phase in build["phases"]]})
+        again = run(started=f"2026-05-02T1{hour}:00:00+00:00", changed=1, states=still)
+        record.save(tmp_path, {**again, "phases": [{**phase, "seconds": 10, "changed": int(phase["name"] == "cloud")} for phase in again["phases"]]})
+    assert record.expected(tmp_path, "site.yml", TABLE) == ({"machines": 1200, "orchestrator": 1200, "cloud": 1200}, "last time")
+
+
+def test_what_a_build_is():
+    phases_of = run()["phases"]
+    still = {kind: {name: states[-1:] for name, states in things.items()} for kind, things in run()["states"].items()}
+    assert record.built(run()) and record.built(run(states={})), "a controller has no machines yet"
+    assert record.built(run(phases=[*phases_of, {"name": "verify", "changed": 0, "reference_steps": []}])), "what the reference does not time may be idle"
+    assert not record.built(run(states=still)), "nothing became another state"
+    assert not record.built(run(phases=[{**phase, "changed": 0 if phase["name"] == "machines" else 9} for phase in phases_of])), "a phase had been done before"
+    assert not any(record.built(run(result=result)) for result in ("failed", "interrupted"))
 
 
 def test_a_record_of_another_format_is_none(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.stratus.cloud.plugins.filter import report_html as filters
 from ansible_collections.stratus.cloud.plugins.plugin_utils import record
+from ansible_collections.stratus.cloud.plugins.plugin_utils.report import changes as changes_module
 from ansible_collections.stratus.cloud.plugins.plugin_utils.report import markup, page, timeline
 
 from tests.support.runs import run
@@ -129,6 +130,60 @@ def test_a_failed_run_says_so():
     assert "✗ stopped" in page.page(failed) and "Stumble" in page.page(failed)
 
 
+def test_an_interrupted_run_and_one_that_only_changed_something_say_so():
+    assert "✗ interrupted" in page.page(run(result="interrupted"))
+    assert "✓ built" in page.page(run()) and "✓ changed" in page.page(run(states={"machine": {"compute0": [[1, "Deployed", ""]]}}))
+
+
+def changed_since(**changes):
+    """What is told of a run beside one whose facts were other."""
+    earlier = run(started="2026-04-01T10:00:00+00:00")
+    for path, value in changes.items():
+        *above, last = path.split("__")
+        place = earlier
+        for name in above:
+            place = place[name]
+        place[last] = value
+    return changes_module.compare(run(), earlier)
+
+
+def test_what_changed_in_the_cloud_is_told():
+    assert changed_since() == []
+    assert changed_since(facts__maas_version="3.4.0", site__maas_channel="3.4/stable", versions__collection="0.0.9") == [
+        ("stratus.cloud", "0.0.9", "0.1.0"),
+        ("MAAS", "3.4.0", "3.5.13"),
+    ], "a channel is not compared with a version, and nothing is said of what only one of them knows"
+    old = {"keystone": {"charm": "ch:amd64/keystone-1", "channel": "yoga/stable", "revision": 0, "version": "21.0"}, "ovn": {"charm": "ch:ovn-7"}}
+    assert changed_since(facts__model__applications=old) == [
+        ("Application keystone", "amd64/keystone-1, yoga/stable, revision 0, version 21.0", "amd64/keystone-1, 2023.1/stable, revision 1, version 23.0"),
+        ("Application vault", None, "there"),
+        ("Application ovn", "ovn-7", None),
+    ]
+    units = {"keystone/1": {"application": "keystone", "machine": "2"}, "vault/0": {"application": "vault", "machine": "1"}}
+    assert changed_since(facts__model__units=units) == [
+        ("Unit keystone/0", None, "on 0/lxd/0"),
+        ("Unit vault/0", "on 1", "on 0"),
+        ("Unit keystone/1", "on 2", None),
+    ], "and of subordinates nothing: they go with their principals"
+    assert changed_since(facts__machines={"compute7": {}}) == [("Machine compute7", "there", None)], "the others are in the model"
+
+
+def test_nothing_is_gone_that_a_run_did_not_come_to_see():
+    assert changed_since(facts__machines={}, facts__model=None)[:1] == [], "the earlier run looked at nothing"
+    stopped = run(result="interrupted", facts={**run()["facts"], "machines": {"compute0": {}}, "model": None})
+    assert changes_module.compare(stopped, run()) == []
+    assert changes_module.compare(run(), {**stopped, "result": "failed"}) == []
+
+
+def test_the_page_has_a_table_of_what_changed():
+    earlier = run(started="2026-04-01T10:00:00+00:00")
+    assert 'id="changes"' not in page.page(run())
+    assert "Of what both runs looked at, nothing." in page.page(run(), earlier)
+    earlier["facts"]["maas_version"] = "<b>3.4</b>"
+    text = page.page(run(), earlier)
+    assert '<th scope="row">MAAS</th><td>&lt;b&gt;3.4&lt;/b&gt;</td><td>3.5.13</td>' in text
+
+
 def test_the_critical_path_goes_through_what_was_waited_for():
     path = timeline.critical_path(run())
     assert [(piece["kind"], piece["name"], piece["began"], piece["ended"]) for piece in path] == [
@@ -197,6 +252,11 @@ def test_the_filter_finds_the_runs(tmp_path):
     build = filters.report_html(str(tmp_path), "build")
     assert "<h1>second</h1>" in build and "2026-05-01" in build, "a build is compared with the build before"
     assert "2026-05-01" not in filters.report_html(str(tmp_path), "build", "none")
+    record.save(tmp_path, run(cloud="killed", started="2026-05-04T10:00:00+00:00", result="interrupted"))
+    record.save(tmp_path, run(cloud="fourth", started="2026-05-05T10:00:00+00:00", changed=0))
+    assert "site.yml of 2026-05-03" in filters.report_html(str(tmp_path)), "an interrupted run is compared with by nobody"
+    assert "<h1>second</h1>" in filters.report_html(str(tmp_path), "build")
+    assert "site.yml of 2026-05-02" in filters.report_html(str(tmp_path), "20260504T100000-site.json"), "but is itself, with a build"
     assert "<h1>first</h1>" in filters.report_html(str(tmp_path), "20260501T100000-site.json")
     with pytest.raises(AnsibleFilterError, match="20260503T100000-site.json"):
         filters.report_html(str(tmp_path), "nothing.json")

@@ -8,10 +8,15 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible import context
+from ansible.cli.playbook import PlaybookCLI
+from ansible.utils.context_objects import CLIArgs
+from ansible_collections.stratus.cloud.plugins.action import run_lock as action
 from ansible_collections.stratus.cloud.plugins.module_utils import run_lock
 
 from tests.support.processes import kill
@@ -73,6 +78,34 @@ def test_started_of_knows_this_process_and_no_other():
     zombie.wait()
 
 
+def test_a_run_of_another_user_lives_also_where_proc_does_not_show_it(tmp_path, monkeypatch):
+    """Mounted with hidepid, /proc shows others' processes not at all, or lets nobody read in them. A signal of another user is refused there as elsewhere."""
+
+    def kill_of(error):
+        def kill(pid, signal):
+            assert signal == 0
+            if error:
+                raise error
+
+        return kill
+
+    holder = {**ME, "pid": 11}
+    hidden = partial(run_lock.started_of, proc=str(tmp_path))
+    for error, expected in ((PermissionError(), "alive"), (ProcessLookupError(), "stale"), (None, "stale")):
+        monkeypatch.setattr(run_lock.os, "kill", kill_of(error))
+        assert run_lock.verdict(holder, ME, started=hidden) == expected
+    # One that is shown is judged by what is shown, as before.
+    (tmp_path / "11").mkdir()
+    (tmp_path / "11/stat").write_text("11 (a) S " + "0 " * 18 + "99 0")
+    monkeypatch.setattr(run_lock.os, "kill", kill_of(PermissionError()))
+    assert run_lock.verdict(holder, ME, started=hidden) == "stale"
+
+
+def test_no_process_has_what_is_no_number():
+    for pid in (None, "unknown", 2**70):
+        assert run_lock.started_of(pid) is None
+
+
 def test_of_many_that_come_together_one_gets_it(tmp_path):
     path = str(tmp_path / "lock")
     everyone = [{**ME, "pid": number} for number in range(40)]
@@ -121,6 +154,28 @@ def test_a_broken_lock_is_somebody_elses(tmp_path):
     assert run_lock.verdict(run_lock.take(str(tmp_path / "lock"), ME), ME) == "elsewhere"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-i", "inventories/mine/hosts.yml", "playbooks/site.yml"], "site.yml"),
+        (["-e", "@site-vars.yml", "teardown.yml"], "teardown.yml"),
+        (["stratus.cloud.site", "-e", "@more.yml"], "stratus.cloud.site"),
+        (["lock.yml", "playbooks/mine"], "lock.yml, mine"),
+    ],
+)
+def test_the_playbook_is_told_from_what_is_given_with_it(monkeypatch, arguments, expected):
+    line = PlaybookCLI(["ansible-playbook", *arguments])
+    line.init_parser()
+    monkeypatch.setattr(context, "CLIARGS", CLIArgs.from_options(line.parser.parse_args(line.args[1:])))
+    assert action.playbook() == expected
+
+
+def test_without_a_playbook_on_the_command_line_there_is_none(monkeypatch):
+    for given in ({}, {"args": ()}, {"args": "localhost"}):
+        monkeypatch.setattr(context, "CLIARGS", given)
+        assert action.playbook() == "a playbook"
+
+
 def start(tmp_path: Path, *arguments: str, seconds: int = 0, gives_back: bool = False) -> subprocess.Popen:
     playbook, lock = tmp_path / "site.yml", str(tmp_path / "lock")
     playbook.write_text(
@@ -140,7 +195,9 @@ def start(tmp_path: Path, *arguments: str, seconds: int = 0, gives_back: bool = 
         )
     )  # fmt: skip
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOLOR": "1"}
-    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(playbook), *arguments]
+    more = tmp_path / "more.yml"
+    more.write_text("more: true\n")
+    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-e", f"@{more}", str(playbook), *arguments]
     return subprocess.Popen(argv, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 

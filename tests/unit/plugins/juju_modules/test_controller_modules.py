@@ -92,7 +92,6 @@ def client(tmp_path, listener, monkeypatch):
     command.write_text(COMMAND.format(python=sys.executable, about=str(about)))
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
-    # What is handed over in a file goes through the home directory.
     monkeypatch.setenv("HOME", str(tmp_path))
 
     def write(name, content):
@@ -189,7 +188,7 @@ def test_bootstrap_and_then_nothing_to_do(client, listener, tmp_path):
     # What may be secret is in a file that only its owner reads, and that is gone now.
     assert SECRET not in json.dumps(client.calls()) and SECRET not in first.text
     assert yaml.safe_load((client.data / "config").read_text()) == {"admin-secret": SECRET}
-    assert (client.data / "mode").read_text().endswith("600") and not list(tmp_path.glob("stratus-juju-*"))
+    assert (client.data / "mode").read_text().endswith("600") and not list((client.data / "stratus-private").iterdir())
     assert client.info()["answers"]
     made = len(client.calls())
     for check in (False, True):

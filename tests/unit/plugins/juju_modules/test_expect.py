@@ -172,7 +172,7 @@ def test_a_lost_agent_and_a_machine_that_failed():
     with pytest.raises(JujuFault) as error:
         wait([dead])
     assert error.value.result["failed_units"]["vault/0"] == "machine 0 could not be provisioned: Failed deployment"
-    assert str(error.value).endswith("juju remove-machine -m m --force 0; and run this again")
+    assert str(error.value).endswith("by hand: juju remove-machine -m m --force 0")
 
 
 def test_a_named_failure():
@@ -266,3 +266,30 @@ def test_leaders_and_targets():
     for name in ("none", "vault/9"):
         with pytest.raises(JujuFault, match=re.escape(name)):
             status.target(found, name)
+
+
+def test_units_that_are_lost_with_a_named_machine_are_not_waited_for():
+    machines = {
+        "0": {"hostname": "os-0", "instance-status": {"status": "running"}},
+        "1": {"hostname": "os-1", "instance-status": {"status": "running"}, "containers": {"1/lxd/0": {"hostname": "juju-1-lxd-0"}}},
+    }
+    below = {"router/1": unit("unknown", "lost", machine=None)}
+    lost = {
+        "vault": {
+            "vault/0": unit(**{"public-address": "10.0.0.7"}),
+            "vault/1": unit("unknown", "lost", machine="1/lxd/0", subordinates=below, **{"public-address": "10.0.0.8"}),
+        },
+        "router": {},
+        "alone": {"alone/0": unit("error", "lost", "hook failed", machine="1")},
+    }
+    answer, link, _ = wait([full(lost, machines)], lost_machines=["os-1"])
+    assert link.requests == 3 and answer["pending"] == [] and "vault/1 away" in answer["applications"]["vault"]
+    assert answer["addresses"] == {"vault/0": "10.0.0.7"}
+    with pytest.raises(JujuFault) as error:
+        wait([full(lost, machines)], lost_machines=["os-0"], lost_grace=30)
+    assert set(error.value.result["failed_units"]) >= {"vault/1", "router/1"}
+
+    # Its agent is back: it counts as every other.
+    lost["vault"]["vault/1"] = unit("blocked", message="Vault is sealed", machine="1/lxd/0")
+    with pytest.raises(JujuFault, match="vault/1"):
+        wait([full(lost, machines)], lost_machines=["os-1"], options={"wait_timeout": 60})

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -110,7 +113,7 @@ def test_a_credential_never_shows_its_secret(tmp_path):
     answer = clouds.credential_client_side(module(**CREDENTIAL), command)
     assert answer["changed"] and SECRET not in json.dumps(answer) and SECRET not in json.dumps(command.calls)
     path, mode, content = command.files[0]
-    assert mode == 0o600 and not path.exists() and path.parent == Path.home()
+    assert mode == 0o600 and not path.exists() and path.parent == tmp_path / cli.PRIVATE and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert content["credentials"]["maas-one"]["admin"] == {"auth-type": "oauth1", "maas-oauth": SECRET}
     assert not clouds.credential_client_side(module(**CREDENTIAL), command)["changed"]
     other = {**CREDENTIAL, "maas_oauth": "another:to:ken"}
@@ -118,11 +121,42 @@ def test_a_credential_never_shows_its_secret(tmp_path):
     assert answer["changed"] and answer["diff"]["before"] != answer["diff"]["after"] and "another" not in json.dumps(answer)
 
 
-def test_the_private_file_goes_even_when_the_command_fails():
-    with pytest.raises(JujuFault), cli.private_file({"a": 1}) as path:
+def test_the_private_file_goes_even_when_the_command_fails(tmp_path):
+    with pytest.raises(JujuFault), cli.private_file(str(tmp_path / "data"), {"a": 1}) as path:
         kept = Path(path)
+        assert kept.exists()
         raise JujuFault("failed")
-    assert not kept.exists()
+    assert not kept.exists() and stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+HELD = """
+import sys, time
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import cli
+with cli.private_file(sys.argv[1], {"maas-oauth": sys.argv[2]}):
+    print("there", flush=True)
+    time.sleep(120)
+"""
+
+
+def test_the_private_file_of_a_killed_run_goes_with_the_next(tmp_path):
+    def command(check=False):
+        given = {"juju_command": "/bin/true", "juju_data": str(tmp_path)}
+        return cli.Command(SimpleNamespace(params=given, check_mode=check))
+
+    folder = tmp_path / cli.PRIVATE
+    with subprocess.Popen([sys.executable, "-c", HELD, str(tmp_path), SECRET], stdout=subprocess.PIPE, cwd=".venv/collections") as run:
+        run.stdout.readline()
+        command()
+        [left] = folder.iterdir()
+        assert SECRET in left.read_text(), "that of a run that lives stays"
+        run.kill()
+    # Another process has got its number since.
+    other = folder / f"{os.getpid()}-1-0123456789abcdef.yaml"
+    other.touch()
+    command(check=True)
+    assert left.exists()
+    command()
+    assert not list(folder.iterdir())
 
 
 def prepared(tmp_path, **more):

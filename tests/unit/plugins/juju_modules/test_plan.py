@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, bundle, model, plan
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault, JujuFault
@@ -117,7 +119,7 @@ def test_a_run_killed_after_the_answer_of_a_machine_was_lost():
     world = fake.Model()
     wanted = desired()
     link = fake.Client(world)
-    model.annotate(link, {f"model-{fake.UUID}": {plan.INTENT: '{"machine": "0", "known": []}'}})
+    model.annotate(link, {f"model-{fake.UUID}": {plan.INTENT: json.dumps({"note": {plan.MARK: "0"}, "known": []})}})
     world._new_machine({}, None)
     made = planned(world, wanted)
     assert "record machine 0 as the bundle's machine 0" in texts(made)

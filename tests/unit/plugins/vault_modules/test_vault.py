@@ -22,6 +22,8 @@ class Vault:
 
     def __init__(self):
         self.made, self.sealed_, self.given, self.lose = None, True, [], None
+        # (words of a refusal, whether Vault is initialised all the same)
+        self.refuse = None
         self.asked = []
 
     def initialized(self):
@@ -35,6 +37,10 @@ class Vault:
         self.made = {"keys": [f"{number:02x}" * 33 for number in range(1, shares + 1)], "root_token": "hvs.root", "n": shares, "t": threshold}
         if self.lose == "answer":
             raise Unreachable("no answer")
+        if self.refuse:
+            words, done = self.refuse
+            self.made = self.made if done else None
+            raise VaultFault(f"Vault at {self.address} refuses (initialisation): {words}")
         return {"keys": self.made["keys"], "root_token": self.made["root_token"]}
 
     def seal(self):
@@ -192,6 +198,52 @@ def test_an_answer_that_was_lost_is_explained(kept):
         steps.initialize(vault, kept, 1, 1)
     vault.lose = None
     with pytest.raises(VaultFault, match="by a run that ended between the request and the writing"):
+        steps.initialize(vault, kept, 1, 1)
+
+
+def test_a_refusal_after_the_deed_is_not_called_somebody_elses(kept):
+    """Vault stores its keys' own key first; what it does then may fail, and the answer is a refusal without keys."""
+    vault = Vault()
+    vault.refuse = "post-unseal setup failed", True
+    with pytest.raises(VaultFault, match=r"post-unseal setup failed\. .*its keys were shown once and are lost"):
+        steps.initialize(vault, kept, 1, 1)
+    with pytest.raises(VaultFault, match="its keys were shown once and are lost"):
+        steps.initialize(vault, kept, 1, 1)
+    assert len(vault.asked) == 1
+
+
+def test_a_refusal_of_which_nobody_knows_what_it_did_keeps_the_marker(kept, monkeypatch):
+    vault = Vault()
+    vault.refuse = "internal error", True
+    answers = iter([False, Unreachable("no answer")])
+
+    def initialized():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(vault, "initialized", initialized)
+    with pytest.raises(Unreachable):
+        steps.initialize(vault, kept, 1, 1)
+    assert kept.intended() is not None
+    monkeypatch.undo()
+    with pytest.raises(VaultFault, match="its keys were shown once and are lost"):
+        steps.initialize(vault, kept, 1, 1)
+
+
+def test_a_refusal_before_the_deed_leaves_no_marker(kept):
+    vault = Vault()
+    vault.refuse = "permission denied", False
+    with pytest.raises(VaultFault, match="permission denied$"):
+        steps.initialize(vault, kept, 1, 1)
+    assert kept.intended() is None
+    # Somebody else came between the look and the request: these are his keys.
+    vault.refuse = "Vault is already initialized", True
+    with pytest.raises(VaultFault, match="already initialized$"):
+        steps.initialize(vault, kept, 1, 1)
+    assert kept.intended() is None
+    with pytest.raises(VaultFault, match="somebody else holds its keys"):
         steps.initialize(vault, kept, 1, 1)
 
 

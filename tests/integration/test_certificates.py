@@ -1,0 +1,134 @@
+"""certs.yml's part of the role openstack_bundle, against endpoints that serve real certificates: what is read, renewed, waited for and named."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.world import pki
+from tests.support.role_play import STUB, RolePlay, told
+
+# Tests of this file may run beside each other: the ports are one's own.
+ADDRESS = f"127.97.{100 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])}.1"
+KEYSTONE, GLANCE, NOVA_ADMIN, DEAD = 5000, 9292, 8774, 9696
+
+
+class Endpoint:
+    """Serves a certificate with ``days`` left, and another one from its ``renewals``-th connection on after Vault was asked; never, if that is None."""
+
+    def __init__(self, folder: Path, asked: Path, port: int, days: float, renewals: int | None = 1):
+        self.asked, self.renewals, self.seen = asked, renewals, 0
+        ca, key = pki.authority("authority")[:2]
+        self.contexts = [self.context(folder, f"{port}-{days}", *pki.leaf(ca, key, [], [ADDRESS], days)) for days in (days, 365)]
+        self.server = socket.create_server((ADDRESS, port))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    @staticmethod
+    def context(folder: Path, name: str, cert: str, key: str) -> ssl.SSLContext:
+        path = folder / f"{name}.pem"
+        path.write_text(cert + key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return context
+
+    def renewed(self) -> bool:
+        self.seen += self.asked.exists() and "reissue-certificates" in self.asked.read_text()
+        return self.renewals is not None and self.seen >= self.renewals
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _peer = self.server.accept()
+            except OSError:
+                return
+            try:
+                self.contexts[self.renewed()].wrap_socket(connection, server_side=True).close()
+            except OSError:
+                connection.close()
+
+
+class Site(RolePlay):
+    role = "openstack_bundle"
+    stubbed = ("juju_status_info", "juju_action", "juju_wait")
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        modules = folder / "collections/ansible_collections/openstack/cloud/plugins/modules"
+        modules.mkdir(parents=True)
+        (modules / "resources.py").write_text(STUB.replace("@NAME@", "resources").replace("@FOLDER@", str(folder)))
+        self.catalogue("public", KEYSTONE)
+        self.answers["juju_status_info"] = {"status": {"applications": {}, "units": {}}}
+        self.out.mkdir()
+        (self.out / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"trial": {"auth": {"auth_url": f"https://{ADDRESS}:{KEYSTONE}/v3"}}}}))
+        self.open: list[Endpoint] = []
+
+    def catalogue(self, *rows: str | int) -> None:
+        """Interfaces and ports in turn; the stub narrows the answer to one interface as Keystone would."""
+        every = [{"interface": name, "url": f"https://{ADDRESS}:{port}/v2"} for name, port in zip(rows[::2], rows[1::2], strict=True)]
+        public = [row for row in every if row["interface"] == "public"]
+        self.answers["resources"] = [({"parameters": {"interface": "public"}}, {"resources": public}), ({}, {"resources": every})]
+
+    def serve(self, port: int, days: float, renewals: int | None = 1) -> None:
+        self.open.append(Endpoint(self.folder, self.folder / "asked.jsonl", port, days, renewals))
+
+    def certificates(self, **given):
+        soon = {"openstack_bundle_certificates_timeout": 4, "openstack_bundle_wait_interval": 1}
+        done, changed, asked = self.play("certificates", **{**soon, **given})
+        return " ".join(told(done).split()), done.returncode, [call["action"] for call in asked if call["module"] == "juju_action"]
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path)
+    yield site
+    for endpoint in site.open:
+        endpoint.server.shutdown(socket.SHUT_RDWR)
+        endpoint.server.close()
+
+
+def test_one_that_keeps_its_old_certificate_is_named_although_others_end_sooner(site):
+    """Before, 10 and 20 days; after, 365 and still 20: the smallest number has grown."""
+    site.catalogue("public", KEYSTONE, "public", GLANCE)
+    site.serve(KEYSTONE, 10)
+    site.serve(GLANCE, 20, None)
+    said, code, actions = site.certificates()
+    assert code != 0 and actions == ["reissue-certificates"]
+    assert f"https://{ADDRESS}:{GLANCE} still shows the old one" in said and f"{KEYSTONE} still" not in said
+
+
+def test_a_service_that_is_slow_to_change_is_waited_for(site):
+    site.serve(KEYSTONE, 10, 3)
+    said, code, actions = site.certificates(openstack_bundle_certificates_timeout=60)
+    assert code == 0 and actions == ["reissue-certificates"], said
+    assert "364 20" in said
+
+
+def test_all_interfaces_are_read_and_the_silent_one_keeps_nobody_from_a_new_certificate(site):
+    site.catalogue("public", KEYSTONE, "internal", KEYSTONE, "public", DEAD, "admin", NOVA_ADMIN)
+    site.serve(KEYSTONE, 200)
+    site.serve(NOVA_ADMIN, 5)
+    said, code, actions = site.certificates()
+    assert actions == ["reissue-certificates"], said
+    assert code != 0 and f"https://{ADDRESS}:{DEAD} does not answer" in said and "still shows" not in said
+    assert f"? does not answer https://{ADDRESS}:{DEAD}" in said
+    report = said.partition("Days left")[2].partition("They are renewed")[0]
+    assert report.count(f":{KEYSTONE}") == 1 and report.count(f":{NOVA_ADMIN}") == 1
+
+
+def test_a_keystone_that_does_not_answer_is_a_row_of_the_report(site):
+    said, code, actions = site.certificates()
+    assert code != 0 and actions == [] and f"https://{ADDRESS}:{KEYSTONE} does not answer, so nobody knows" in said
+
+
+def test_a_keystone_that_refuses_to_tell_its_catalogue_is_told_at_the_end(site):
+    site.answers["resources"] = {"failed": True, "msg": "HTTP 503"}
+    site.serve(KEYSTONE, 5)
+    said, code, actions = site.certificates()
+    assert actions == ["reissue-certificates"]
+    assert code != 0 and "Keystone does not tell where the services answer (HTTP 503)" in said
