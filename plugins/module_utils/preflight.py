@@ -192,7 +192,8 @@ def _misfits(value, spec: dict, path: str) -> Iterator[tuple]:
     if not fits:
         name, remedy = KINDS[kind]
         if kind == "dict" and options:
-            remedy = f"write it as {{{', '.join(f'{key}: ...' for key, inner in options.items() if inner.get('required')) or next(iter(options)) + ': ...'}}}"
+            keys = [key for key, inner in options.items() if inner.get("required")] or list(options)[:1]
+            remedy = f"write it as {{{', '.join(f'{key}: ...' for key in keys)}}}"
         yield path, value, f"it is no {name}", remedy
         return
     if spec.get("choices") and value not in spec["choices"]:
