@@ -28,6 +28,7 @@ CLIENT = """
 import os, subprocess
 JUJU_IMPORT_ERROR = None
 class Client:
+    model = "openstack"
     def __init__(self, *given, **more):
         self.done = {}
     def __enter__(self):
