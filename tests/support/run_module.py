@@ -24,6 +24,8 @@ except ImportError:  # before ansible-core 2.19
 
 
 ROOT = Path(__file__).resolve().parents[2]
+COLLECTIONS = next(path for path in map(Path, sys.path) if (path / "ansible_collections/stratus/cloud").is_dir())
+"""Where this Python finds the collections: .venv/collections, or those of a row of the matrix."""
 PACKAGE = "ansible_collections.stratus.cloud.plugins.modules"
 
 
@@ -77,7 +79,7 @@ def _inside(name: str, given: dict[str, Any], environment: dict[str, str] | None
 def _apart(name: str, given: dict[str, Any], folder: Path, environment: dict[str, str] | None, timeout: float) -> tuple[str, str]:
     arguments = Path(folder) / f"{name}-{os.urandom(4).hex()}.json"
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}))
-    path = os.pathsep.join([str(ROOT / ".venv/collections"), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(COLLECTIONS), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", f"{PACKAGE}.{name}", str(arguments)], capture_output=True, text=True, timeout=timeout, cwd=folder,
         env={**os.environ, "PYTHONPATH": path, **(environment or {})}, check=False,

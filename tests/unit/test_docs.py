@@ -142,6 +142,8 @@ def test_subcommand(page, command):
         package = next((package for words, package in PACKAGES.items() if " ".join(rest).startswith(words)), None)
         if package:
             assert package in page.read_text(), f"the page does not say that this takes {package}"
+        elif not openstack_commands():
+            pytest.skip("there is no OpenStack client beside this Python")
         else:
             assert begins(rest, openstack_commands()), "openstack has no such command"
 

@@ -15,6 +15,8 @@ import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils.netplan import NetplanError, dump, load, plan, with_bridge
 from ansible_collections.stratus.cloud.plugins.modules import netplan_bridge
 
+from tests.support.run_module import COLLECTIONS
+
 BEFORE = {
     "network": {
         "version": 2,
@@ -70,7 +72,7 @@ def module(tmp_path, check=False, **arguments):
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
         capture_output=True,
         text=True,
-        cwd=".venv/collections",
+        cwd=COLLECTIONS,
     )
     return json.loads(done.stdout)
 

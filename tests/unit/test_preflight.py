@@ -435,7 +435,9 @@ def test_the_control_node_is_read():
     control = ActionModule._control({"verify": "yes"})
     assert control["ansible_core"].startswith("2.") and control["wanted"] == set(control["collections"]) >= {"openstack.cloud"}
     there, asked = control["collections"]["openstack.cloud"]
-    assert preflight._matches(preflight._version(there), asked)
+    # The package ansible 10, which brings ansible-core 2.17, has an older one (README): then that is what is told.
+    old = control["ansible_core"].startswith("2.17.")
+    assert asked == ">=2.4.0" and preflight._matches(preflight._version(there), asked) != old
     assert ActionModule._control({})["wanted"] == control["wanted"] - {"openstack.cloud"}
 
 

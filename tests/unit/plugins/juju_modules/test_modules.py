@@ -18,7 +18,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import model as
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 
 from tests.support.processes import imports
-from tests.support.run_module import run_module
+from tests.support.run_module import COLLECTIONS, run_module
 
 SECRET = "consumer:token:secret"
 
@@ -144,7 +144,7 @@ def test_the_private_file_of_a_killed_run_goes_with_the_next(tmp_path):
         return cli.Command(SimpleNamespace(params=given, check_mode=check))
 
     folder = tmp_path / cli.PRIVATE
-    with subprocess.Popen([sys.executable, "-c", HELD, str(tmp_path), SECRET], stdout=subprocess.PIPE, cwd=".venv/collections") as run:
+    with subprocess.Popen([sys.executable, "-c", HELD, str(tmp_path), SECRET], stdout=subprocess.PIPE, cwd=COLLECTIONS) as run:
         run.stdout.readline()
         command()
         [left] = folder.iterdir()
