@@ -130,6 +130,9 @@ class CallbackModule(CallbackBase):
             return
         self._play = play
         phase = self._phase(play)
+        if self.log.plays and self._off(play):
+            # All of it is skipped: that takes a moment, and is no phase.
+            phase = self.log.plays[-1]["phase"]
         self.log.play(phase, play.get_name().strip())
         if phase and not self.status:
             self._begin()
