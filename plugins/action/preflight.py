@@ -19,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_core
 from ansible_collections.stratus.cloud.plugins.filter.bundle import bundle_load
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
+from ansible_collections.stratus.cloud.plugins.plugin_utils import collection
 from ansible_collections.stratus.cloud.plugins.plugin_utils.containers import plain
 
 MINE = re.compile(r"^(stratus|postgres|maas|lxd|juju|openstack|zun|wireguard|live_migration|verify|rebalance|compute_node|host|secret)_\w+$")
@@ -30,15 +31,6 @@ HOST_VARIABLES = ("mac_addresses", "bmc")
 
 # The collections that site.yml itself works without, when it neither verifies nor installs Zun.
 LATER = {"openstack.cloud"}
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _about(folder):
-    """Version and dependencies of a collection: of a built one its manifest tells them, of a checkout its galaxy.yml."""
-    manifest = folder / "MANIFEST.json"
-    if manifest.exists():
-        return json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]
-    return yaml.safe_load((folder / "galaxy.yml").read_text(encoding="utf-8"))
 
 
 class ActionModule(ActionBase):
@@ -70,7 +62,7 @@ class ActionModule(ActionBase):
             matrix=self._matrix(options["matrix"]),
             requirements=[line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")],
             libraries=options["libraries"],
-            specs=self._specs(),
+            specs=collection.options(),
         )
         for name in sorted(task_vars):
             if MINE.match(name):
@@ -118,17 +110,6 @@ class ActionModule(ActionBase):
             raise AnsibleError(f"The version matrix {source} cannot be read: {problem}") from problem
 
     @staticmethod
-    def _specs():
-        """{variable: its option} out of the argument specs of all entry points of all roles, the main one's first."""
-        specs = {}
-        for path in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
-            entry_points = yaml.load(path.read_text(encoding="utf-8"), LOADER)["argument_specs"]
-            for entry in (entry_points["main"], *entry_points.values()):
-                for name, option in (entry.get("options") or {}).items():
-                    specs.setdefault(name, option)
-        return specs
-
-    @staticmethod
     def _bundle(site):
         """The bundle with its overlays; empty where it cannot be read, which another check tells."""
         overlays = site.get("openstack_bundle_overlays") or []
@@ -141,12 +122,12 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _control(task_vars):
-        asked = _about(ROOT)["dependencies"]
+        asked = collection.about(ROOT)["dependencies"]
         there = {}
         for name in asked:
             try:
-                there[name] = _about(Path(importlib.import_module(f"ansible_collections.{name}").__path__[0]))["version"]
-            except (ImportError, OSError, LookupError):
+                there[name] = collection.about(Path(importlib.import_module(f"ansible_collections.{name}").__path__[0]))["version"]
+            except (ImportError, LookupError):
                 there[name] = None
         wanted = set(asked) - LATER
         if any(boolean(task_vars.get(name) or False, strict=False) for name in ("verify", "zun_enabled")):

@@ -62,7 +62,6 @@ example: >
 """
 
 import atexit
-import functools
 import os
 import platform
 import time
@@ -76,7 +75,7 @@ from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 from ansible_collections.stratus.cloud.plugins.module_utils import phases
 from ansible_collections.stratus.cloud.plugins.module_utils.secrecy import is_secret
-from ansible_collections.stratus.cloud.plugins.plugin_utils import progress, record
+from ansible_collections.stratus.cloud.plugins.plugin_utils import collection, progress, record
 
 ROOT = Path(__file__).resolve().parents[2]
 MINE = "stratus.cloud."
@@ -199,7 +198,8 @@ class CallbackModule(CallbackBase):
         path = play.get_path() or ""
         file = Path(path.rsplit(":", 1)[0]).resolve()
         # The callback may come from an installed collection, and the playbook from a checkout.
-        own = file.parent.name == "playbooks" and (_about(file.parents[1]).get("namespace"), _about(file.parents[1]).get("name")) == ("stratus", "cloud")
+        theirs = collection.about(file.parents[1]) if file.parent.name == "playbooks" else {}
+        own = (theirs.get("namespace"), theirs.get("name")) == ("stratus", "cloud")
         if own and file.stem == "unlock":
             # It ends what came before it.
             return self.log.plays[-1]["phase"] if self.log.plays else None
@@ -289,7 +289,7 @@ class CallbackModule(CallbackBase):
             result=result,
             changed=changed,
             check=False,
-            versions={"collection": _about(ROOT).get("version"), "ansible-core": ansible_version, "python": platform.python_version()},
+            versions={"collection": collection.about(ROOT).get("version"), "ansible-core": ansible_version, "python": platform.python_version()},
             site={name: settings[name] for name in SITE if name in settings},
             access=settings.get("openstack_bundle_access") or {},
         )
@@ -332,14 +332,3 @@ class CallbackModule(CallbackBase):
             if name in SITE + OTHERS and value is not None:
                 found[name] = value
         return found, secrets
-
-
-@functools.cache
-def _about(directory):
-    """What the collection in a directory says of itself, installed or a checkout; empty where there is none."""
-    try:
-        if (directory / "MANIFEST.json").exists():
-            return dict(yaml.safe_load((directory / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"])
-        return dict(yaml.safe_load((directory / "galaxy.yml").read_text(encoding="utf-8")))
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
-        return {}

@@ -15,7 +15,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault
-from ansible_collections.stratus.cloud.plugins.plugin_utils import profiles
+from ansible_collections.stratus.cloud.plugins.plugin_utils import collection, profiles
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the playbooks and the callback read beside the roles.
@@ -47,10 +47,7 @@ def load(name):
 
 def variables():
     """Names of all variables that an inventory may set: those of the roles' argument specs, of the example, and of the playbooks."""
-    found = set(PLAYBOOKS)
-    for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
-        for entry in _yaml(path)["argument_specs"].values():
-            found |= set(entry.get("options") or {})
+    found = {*PLAYBOOKS, *collection.options()}
     for path in (ROOT / "inventories/example/group_vars/all").glob("*.yml"):
         found |= set(_yaml(path))
     return found

@@ -11,12 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import MARK, instance_of
+
 # The note that add-node leaves with a machine of the model when it has proven to serve.
 SERVES = "stratus-node"
-# The note of juju_bundle: the machine stands for one of the bundle's.
-OF_BUNDLE = "stratus-bundle-machine"
-# The note of juju_machine and juju_unit: which machine of MAAS was asked for, before the status tells.
-PLACED = "stratus-maas-machine"
 # The tag in MAAS of a machine that leaves, from before it leaves the model until its disks are erased.
 ERASING = "stratus-erasing"
 PLACEHOLDER = "CHANGE-ME"
@@ -91,7 +89,7 @@ def survey(hosts, machines, status, wanted):
     these applications, ``others`` all further ones, ``missing`` the applications that have none yet.
     """
     in_maas = {machine["hostname"]: machine for machine in machines}
-    of_instance = {_instance(about): name for name, about in status["machines"].items() if _instance(about) and not about["parent"]}
+    of_instance = {instance_of(about): name for name, about in status["machines"].items() if instance_of(about) and not about["parent"]}
     found = []
     for name in hosts:
         machine = in_maas.get(name) or {}
@@ -112,17 +110,10 @@ def survey(hosts, machines, status, wanted):
                 "units": own,
                 "others": [unit["name"] for unit in units if unit["name"] not in own],
                 "missing": missing,
-                "serves": number is not None and not missing and (SERVES in noted or OF_BUNDLE in noted),
+                "serves": number is not None and not missing and (SERVES in noted or MARK in noted),
             }
         )
     return found
-
-
-def _instance(machine):
-    """The machine of MAAS that this one of the model is, or is going to be."""
-    if machine["instance_id"] in (None, "", "pending"):
-        return (machine.get("annotations") or {}).get(PLACED)
-    return machine["instance_id"]
 
 
 # -- what prevents it -------------------------------------------------------------------------------------------------

@@ -133,7 +133,8 @@ def where(name: str) -> str:
     return f"group_vars/all/{FILES.get(name.split('_')[0], '10-cloud.yml')} of the inventory"
 
 
-def _address(text):
+def as_address(text):
+    """An IP address, or None where the text is none."""
     try:
         return ipaddress.ip_address(str(text))
     except ValueError:
@@ -280,7 +281,7 @@ def _range(check: str, name: str, value, network) -> tuple[list[dict], tuple | N
         return [problem(check, name, value, "a range needs start and end", "write it as {start: ADDRESS, end: ADDRESS}")], None
     found, ends = [], []
     for end in ("start", "end"):
-        address = _address(value[end])
+        address = as_address(value[end])
         if address is None:
             found.append(problem(check, f"{name}.{end}", value[end], "it is no IP address", "write it like 10.42.0.100"))
         elif network and (address not in network or address in (network.network_address, network.broadcast_address)):
@@ -304,7 +305,7 @@ def network(site: Site) -> Iterator[dict]:
         except ValueError:
             hint = "write it like 10.42.0.0/16"
         yield problem(check, "maas_subnet_cidr", cidr, "it is no network address", hint)
-    address = _address(gateway)
+    address = as_address(gateway)
     if gateway and address is None:
         yield problem(check, "maas_gateway_ip", gateway, "it is no IP address", "write it like 10.42.0.1")
     elif address and subnet and address not in subnet:
@@ -315,7 +316,7 @@ def network(site: Site) -> Iterator[dict]:
     for name in ("maas_upstream_dns", "maas_subnet_dns_servers"):
         servers = site.get(name)
         for number, server in enumerate(servers if isinstance(servers, list) else []):
-            if PLACEHOLDER not in str(server) and _address(server) is None:
+            if PLACEHOLDER not in str(server) and as_address(server) is None:
                 yield problem(check, f"{name}[{number}]", server, "it is no IP address", "MAAS takes name servers by address: write it like 192.0.2.53")
     nat = site.get("juju_nat")
     if isinstance(nat, dict) and nat.get("source") and str(site.get("juju_nat_enabled", True)).lower() not in ("false", "no", "off", "0"):
@@ -346,7 +347,7 @@ def network(site: Site) -> Iterator[dict]:
         if name == "maas_dynamic_range":
             for taken, value in [
                 ("maas_gateway_ip", address),
-                *((f"{h}.bmc.address", _address((v.get("bmc") or {}).get("address"))) for h, v in _with_bmc(site)),
+                *((f"{h}.bmc.address", as_address((v.get("bmc") or {}).get("address"))) for h, v in _with_bmc(site)),
             ]:
                 if value and value.version == start.version and start <= value <= end:
                     yield problem(
@@ -357,7 +358,7 @@ def network(site: Site) -> Iterator[dict]:
         name = _http_host(str(site.get("maas_url")))
         if not name:
             yield problem(check, "maas_url", site.get("maas_url"), "it is no http address", "write it like http://10.42.0.1:5240/MAAS")
-        elif name == "localhost" or ((host := _address(name)) and host.is_loopback and subnet and not subnet.is_loopback):
+        elif name == "localhost" or ((host := as_address(name)) and host.is_loopback and subnet and not subnet.is_loopback):
             yield problem(
                 check, "maas_url", site.get("maas_url"), "machines cannot reach a loopback address", "use the controller's address on the private network"
             )
@@ -432,7 +433,7 @@ def machines(site: Site) -> Iterator[dict]:
             if bmc.get("type", "ipmi") == "ipmi" and not bmc.get(key):
                 yield problem(check, f"{host}.bmc.{key}", bmc.get(key), "the BMC cannot be used without it", f"add {key} to bmc of {host}")
         if (address := str(bmc.get("address") or "")) and PLACEHOLDER not in address:
-            if bmc.get("type", "ipmi") == "ipmi" and _address(address) is None:
+            if bmc.get("type", "ipmi") == "ipmi" and as_address(address) is None:
                 yield problem(check, f"{host}.bmc.address", address, "it is no IP address, which MAAS asks for with IPMI", "write it like 10.42.0.20")
             if address in addresses:
                 yield problem(
@@ -656,7 +657,7 @@ def vips(site: Site) -> Iterator[dict]:
             remedy = f"name an address that nothing else has, in an overlay of your own: {{applications: {{{name}: {{options: {{vip: ADDRESS}}}}}}}}"
             yield problem("vips", variable, options.get("vip"), "an hacluster is related to it, which needs a virtual address", remedy)
         for text in given:
-            address = _address(text)
+            address = as_address(text)
             if PLACEHOLDER in text:
                 yield problem("vips", variable, PLACEHOLDER, "the placeholder was never replaced", "put the real address in its place")
             elif address is None:
@@ -669,13 +670,17 @@ def vips(site: Site) -> Iterator[dict]:
             taken.setdefault(text, variable)
 
 
+def _postgres_there(controller: dict) -> int | None:
+    """The newest major version that the controller has."""
+    return max((int(version) for version in controller.get("postgres") or []), default=None)
+
+
 def _postgres(site: Site) -> int | None:
     """The major version that MAAS' database will have; None when it is not known. What the controller runs already wins over what would be installed."""
     wanted, controller = site.get("postgres_version"), site.controller
     if wanted:
         return int(wanted) if str(wanted).isdigit() else None
-    present = max((int(version) for version in controller.get("postgres") or []), default=None)
-    return present or site.matrix.get("postgres", {}).get("packaged", {}).get(controller.get("codename"))
+    return _postgres_there(controller) or site.matrix.get("postgres", {}).get("packaged", {}).get(controller.get("codename"))
 
 
 def versions(site: Site) -> Iterator[dict]:
@@ -704,7 +709,7 @@ def versions(site: Site) -> Iterator[dict]:
         yield problem(check, "postgres_version", wanted, "it is no major version", "write a number such as 15, or leave it empty")
         return
     actual = _postgres(site)
-    if wanted and packaged and actual != packaged and actual != max((int(version) for version in controller.get("postgres") or []), default=None):
+    if wanted and packaged and actual != packaged and actual != _postgres_there(controller):
         remedy = f"leave it empty for {packaged}, or add the PostgreSQL project's package repository first"
         yield problem(check, "postgres_version", wanted, f"{controller.get('codename')} packages version {packaged}", remedy)
     if release and actual and actual < release["postgres"]:

@@ -95,6 +95,7 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stratus.cloud.plugins.module_utils import durable
 from ansible_collections.stratus.cloud.plugins.module_utils import host_record as records
 
 QUERY = ["dpkg-query", "-W", f"-f={records.FORMAT}"]
@@ -115,12 +116,7 @@ def read(path):
 def write(path, record):
     """The whole record, or as it was: half of one would be worse than none."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-        json.dump(record, stream, indent=1, sort_keys=True)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    durable.put(path, json.dumps(record, indent=1, sort_keys=True).encode())
 
 
 def remove(path):

@@ -74,7 +74,7 @@ import os
 import stat
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.stratus.cloud.plugins.module_utils import netplan
+from ansible_collections.stratus.cloud.plugins.module_utils import durable, netplan
 
 
 def read(directory):
@@ -91,21 +91,9 @@ def read(directory):
 
 
 def put(path, content, like):
-    """Write a file (bytes) that is whole at any time, also after a power cut. Mode and owner are those of the file ``like``; OSError."""
-    # Not .yaml: netplan reads this one at no time.
-    fresh, known = f"{path}.new", os.stat(like)
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        os.fchown(file.fileno(), known.st_uid, known.st_gid)
-        os.fchmod(file.fileno(), stat.S_IMODE(known.st_mode))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
-    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    """Write a file (bytes) with the mode and owner of the file ``like``; OSError. What it is called meanwhile netplan reads at no time."""
+    known = os.stat(like)
+    durable.put(path, content, stat.S_IMODE(known.st_mode), (known.st_uid, known.st_gid))
 
 
 def whole(path):

@@ -191,7 +191,7 @@ def _in_use(found, chosen):
             *((f"the BMC of {machine['hostname'] or 'a machine'}", machine["bmc_address"]) for machine in found["machines"]),
         ]
         for what, text in named:
-            if (address := _address(text)) and low <= address <= high:
+            if (address := preflight.as_address(text)) and low <= address <= high:
                 problems.append(f"{what}, {address}, is one of the addresses that are kept for the tenants ({low}-{high}): give it another one")
     room = len(_free(network, found, _first_vip(network), len(chosen["vips"])))
     if room < len(chosen["vips"]):
@@ -200,13 +200,6 @@ def _in_use(found, chosen):
             f"the profile needs {len(chosen['vips'])} virtual addresses, and of {first}-{last} only {room} are free: move BMCs, or use a larger network"
         )
     return problems
-
-
-def _address(text):
-    try:
-        return ipaddress.ip_address(str(text))
-    except ValueError:
-        return None
 
 
 def _interfaces(found, chosen):
@@ -275,7 +268,7 @@ def _first_vip(network):
 
 def _free(network, found, first, count):
     """At most so many addresses for infrastructure from the ``first`` of the network on that neither the controller nor a BMC has."""
-    taken = {_address(text) for text in (found["gateway"], *(machine["bmc_address"] for machine in found["machines"]))}
+    taken = {preflight.as_address(text) for text in (found["gateway"], *(machine["bmc_address"] for machine in found["machines"]))}
     addresses = (network.network_address + number for number in range(first, _reserved(network) + 1))
     return [str(address) for address in itertools.islice((address for address in addresses if address not in taken), count)]
 

@@ -15,11 +15,12 @@ from ansible_collections.stratus.cloud.plugins.action.preflight import ActionMod
 from ansible_collections.stratus.cloud.plugins.module_utils import preflight
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.preflight import Site, site_problems
+from ansible_collections.stratus.cloud.plugins.plugin_utils import collection
 
 from tests.support.run_module import run_module
 
 ROOT = Path(__file__).resolve().parents[2]
-SPECS = ActionModule._specs()
+SPECS = collection.options()
 
 
 def inventory(name: str) -> dict:

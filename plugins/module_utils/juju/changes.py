@@ -204,8 +204,7 @@ def unit_present(module, client):
     if missing and not module.check_mode:
         job = applies.Application(client, {"applications": {}, "machines": {}, "relations": []}, own_machines=True)
         for place in missing:
-            where = _on_its_machine(client, place, about)
-            directive = job._placement(where, {**mapping, where.get("machine"): where.get("machine")})
+            directive = _of_maas(client, place, about) or job._placement(place, mapping)
             added += _add_unit(client, name, directive, about["units"] + added)
     answer = {"changed": bool(missing), "plan": lines, "units": [], "waited": 0.0, "diff": _diff(lines)}
     if module.check_mode:
@@ -229,16 +228,19 @@ def unit_present(module, client):
     return answer
 
 
-def _on_its_machine(client, place, about):
-    """A place on a certain machine of MAAS as one on the model's machine, which is asked for first: a second run finds that by its annotation."""
+def _of_maas(client, place, about):
+    """A place on a certain machine of MAAS as one on the model's machine, which is asked for first: a second run finds that by its annotation.
+
+    As the wire has it; None for all other places.
+    """
     kind, _sign, system_id = place.get("directive", "").partition("=")
     if kind != "system-id":
-        return place
+        return None
     now = models.read_noted(client)
     name = plans.placed(now, system_id) or added_machine(
         client, now, {plans.PLACED: system_id}, {"base": parsed(bundles.base, about["base"], "base"), "system_id": system_id}
     )
-    return {"container": place["container"], "machine": name}
+    return {"scope": "#", "directive": name}
 
 
 def _add_unit(client, name, directive, known):

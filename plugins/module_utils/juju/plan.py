@@ -48,7 +48,7 @@ def _tenants(actual):
 def placed(actual, system_id):
     """The model's machine that is this one of MAAS, or will be; None without one."""
     for name, machine in actual["machines"].items():
-        if machine.get("life", "alive") == "alive" and "/" not in name and _is(machine, system_id):
+        if machine.get("life", "alive") == "alive" and "/" not in name and instance_of(machine) == system_id:
             return name
     return requested(actual, {PLACED: system_id})
 
@@ -58,9 +58,10 @@ def requested(actual, note):
     return intended(note, actual, {name for name, machine in actual["machines"].items() if {MARK, PLACED} & set(machine.get("annotations") or {})})
 
 
-def _is(machine, system_id):
+def instance_of(machine):
+    """The machine of MAAS that this one of the model is, or is going to be; None where it cannot be told yet."""
     instance = machine.get("instance_id") or ""
-    return instance == system_id or (instance in NO_INSTANCE and (machine.get("annotations") or {}).get(PLACED) == system_id)
+    return (machine.get("annotations") or {}).get(PLACED) if instance in NO_INSTANCE else instance
 
 
 def intended(note, actual, taken):
@@ -170,7 +171,7 @@ def _stands(place, unit, mapping, actual):
         return bool(place["container"]) == ("/" in machine)
     if "directive" in place:
         kind, _sign, value = place["directive"].partition("=")
-        return kind == "system-id" and _is(actual["machines"].get(machine) or {}, value)
+        return kind == "system-id" and instance_of(actual["machines"].get(machine) or {}) == value
     if "machine" in place:
         host = mapping.get(place["machine"])
         if host is None:

@@ -20,6 +20,7 @@ import os
 import stat
 import tempfile
 
+from ansible_collections.stratus.cloud.plugins.module_utils import durable
 from ansible_collections.stratus.cloud.plugins.module_utils.vault.errors import VaultFault
 
 HEADER = "$ANSIBLE_VAULT;1.1;AES256"
@@ -82,14 +83,6 @@ def decrypt(text, password):
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _sync_directory(path):
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _write(path, text, flags=os.O_WRONLY | os.O_CREAT | os.O_EXCL):
     """A file that only the user reads, on the disk when this returns."""
     if flags & os.O_CREAT:
@@ -105,7 +98,7 @@ def _write(path, text, flags=os.O_WRONLY | os.O_CREAT | os.O_EXCL):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    _sync_directory(os.path.dirname(path))
+    durable.sync_directory(os.path.dirname(path))
 
 
 class KeysFile:
@@ -138,7 +131,7 @@ class KeysFile:
             if not os.path.isdir(folder):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
                 # A directory that is new must itself be found again after a power cut.
-                _sync_directory(os.path.dirname(folder))
+                durable.sync_directory(os.path.dirname(folder))
             if stat.S_IMODE(os.stat(folder).st_mode) & 0o077:
                 os.chmod(folder, 0o700)
         except OSError as error:
@@ -211,7 +204,7 @@ class KeysFile:
         else:
             _write(self.new, text)
         os.replace(self.new, self.path)
-        _sync_directory(os.path.dirname(self.path))
+        durable.sync_directory(os.path.dirname(self.path))
         self.forget()
 
     def read(self):
@@ -233,7 +226,7 @@ class KeysFile:
     def salvage(self):
         """Finishes such a save."""
         os.replace(self.new, self.path)
-        _sync_directory(os.path.dirname(self.path))
+        durable.sync_directory(os.path.dirname(self.path))
         self.forget()
 
     def owe(self):

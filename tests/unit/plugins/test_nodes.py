@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils import nodes
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import plan
 
 GROUPS = {"all": ["controller0", "compute0", "compute2", "compute3"], "controller": ["controller0"], "spare": ["compute2", "compute3"], "empty": []}
 BMC = {"type": "ipmi", "address": "10.0.0.22", "user": "root", "password": "pw"}
@@ -86,7 +87,7 @@ def test_one_with_its_units_serves_when_it_has_proven_to():
     (found,) = survey(status, machine("compute2", "Deployed"))
     assert (found["machine"], found["units"], found["others"], found["missing"]) == ("13", ["nova-compute/2"], [], [])
     assert not found["serves"]
-    for note in (nodes.SERVES, nodes.OF_BUNDLE):
+    for note in (nodes.SERVES, plan.MARK):
         status["machines"]["13"]["annotations"] = {note: "x"}
         assert survey(status, machine("compute2", "Deployed"))[0]["serves"]
 
@@ -94,7 +95,7 @@ def test_one_with_its_units_serves_when_it_has_proven_to():
 def test_a_machine_that_was_only_asked_for_is_known():
     """Juju's status tells the instance when it has started."""
     for instance in ("", "pending"):
-        status = model(**{"12": (instance, {}), "13": (instance, {nodes.PLACED: "id-compute2"})})
+        status = model(**{"12": (instance, {}), "13": (instance, {plan.PLACED: "id-compute2"})})
         assert survey(status, machine("compute2", "Deploying"))[0]["machine"] == "13"
         assert survey(status)[0]["machine"] is None
 
@@ -142,7 +143,7 @@ def test_a_bmc_that_does_not_answer_is_told_and_one_that_serves_is_not_looked_at
     silent = [{"name": "compute2", "address": "10.0.0.22", "error": "no answer within 5 s"}]
     (text,) = against(survey(model()), bmcs=silent)
     assert "10.0.0.22 cannot be used: no answer" in text
-    status = with_unit(model(**{"13": ("id-compute2", {nodes.OF_BUNDLE: "11"})}), "nova-compute/0", "13")
+    status = with_unit(model(**{"13": ("id-compute2", {plan.MARK: "11"})}), "nova-compute/0", "13")
     assert against(survey(status, machine("compute2", "Deployed")), {}, bmcs=silent) == []
 
 
