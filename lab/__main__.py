@@ -100,6 +100,7 @@ def start_daemon(paths: Paths, hosts: bool) -> int:
                 break
             time.sleep(0.1)
         else:
+            stop_daemon(paths)
             raise Stop(f"the lab's daemon does not answer, see {paths.log}/labd.log")
         pid = process.pid
     elif os.environ.get("LAB_SPEED"):

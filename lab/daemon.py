@@ -298,11 +298,22 @@ def owner(paths: Paths) -> int | None:
         os.close(handle)
 
 
+async def to_the_end(lab: Lab) -> None:
+    """The life of a lab. One that fails takes its BMCs along and is gone: tasks of its faces must not keep a process that nobody answers for."""
+    try:
+        await lab.run()
+    except Exception:
+        LOG.exception("the lab ends")
+        await lab.bmcs.stop()
+        logging.shutdown()
+        os._exit(1)
+
+
 def main(hosts: bool) -> int:
     paths = Paths().make()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if lock(paths) is None:
         LOG.error("the lab of this checkout runs already (process %s)", owner(paths))
         return 1
-    asyncio.run(Lab(paths, hosts).run())
+    asyncio.run(to_the_end(Lab(paths, hosts)))
     return 0

@@ -196,8 +196,8 @@ def run(place: Path) -> int:
         subprocess.run(["ip", *argv], check=True)
     paths = Paths(place / "lab").make()
     os.environ.update(LAB_DIR=str(paths.lab), LAB_RACK=str(place / "rack.yml"), LAB_NETWORK=made["network"], LAB_SPEED="0.001", LAB_HOSTS="0")
-    start_daemon(paths, hosts=False)
     try:
+        start_daemon(paths, hosts=False)
         endpoints = json.loads(paths.endpoints.read_text())
         extra = json.loads((place / "extra.json").read_text())
         extra.update(
