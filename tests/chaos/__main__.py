@@ -26,7 +26,7 @@ def written(faults: dict[str, str] | None = None, counts: dict[str, dict[str, di
     tried = {**before.get("chains", {}), **(counts or {})}
     result: dict[str, Any] = {"faults": {**before.get("faults", {}), **(faults or {})}}
     for kind in ("kills", "power_cuts"):
-        result[kind] = {key: sum(one[kind][key] for one in tried.values()) for key in ("points", "identical")}
+        result[kind] = {key: sum(one[kind][key] for one in tried.values()) for key in ("points", "identical", "inside")}
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps({**result, "chains": tried, "sources": sources}, indent=1) + "\n")
     table.write(found=result)

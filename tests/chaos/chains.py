@@ -38,7 +38,8 @@ def say(text: str) -> None:
 class Point:
     """Where a run is interrupted: ``after`` seconds after ``task`` began for the ``nth`` time; ``power``: the controller loses its power, too.
 
-    ``playbook``: the part of site.yml that is run; by default the whole command of the chain.
+    ``playbook``: the part of site.yml that is run; by default the whole command of the chain. ``inside``: the task was under way when it was killed, and had
+    answered nothing yet; else the run was between it and a later one.
     """
 
     task: str
@@ -48,6 +49,7 @@ class Point:
     playbook: str | None = None
     problems: list[str] = field(default_factory=list)
     reached: bool = False
+    inside: bool = False
 
     def pause(self, chance: random.Random) -> float:
         return chance.uniform(0.05, 1.5) if self.after is None else self.after
@@ -112,6 +114,7 @@ class Chain:
             if point.reached:
                 time.sleep(point.pause(self.chance))
                 point.reached = run.code is None
+                point.inside = point.reached and run.inside(point.task)
             if point.power and point.reached:
                 cut_power()
                 ended = run.ends(NOTICE)
@@ -174,11 +177,15 @@ def tail(run: Run) -> str:
 
 
 def counted(chain: list[Point]) -> dict[str, dict[str, int]]:
-    """Points that were reached, and how many of them came to the same; kills and power cuts apart."""
+    """Points that were reached, how many of them came to the same, and how many struck while their task was under way; kills and power cuts apart."""
     found = {}
     for kind, power in (("kills", False), ("power_cuts", True)):
         rows = [point for point in chain if point.power == power and point.reached]
-        found[kind] = {"points": len(rows), "identical": sum(1 for point in rows if not point.problems)}
+        found[kind] = {
+            "points": len(rows),
+            "identical": sum(not point.problems for point in rows),
+            "inside": sum(point.inside for point in rows),
+        }
     return found
 
 

@@ -13,6 +13,8 @@ from tests.support.processes import kill
 from tests.support.site import BIN, ROOT
 
 TASK = re.compile(r"^TASK \[(.*)\] \*+$")
+# An item's or a host's result; a run's own lines (progress) begin otherwise.
+RESULT = re.compile(r"^(ok|changed|fatal|failed): ")
 
 
 class Run:
@@ -24,6 +26,7 @@ class Run:
         self.began = time.monotonic()
         self.lines: list[str] = []
         self.tasks: list[str] = []
+        self.answered = False
         self._news = threading.Condition()
         self._log = log.open("a") if log else None
         self._process = subprocess.Popen(
@@ -39,9 +42,7 @@ class Run:
         assert self._process.stdout
         for line in self._process.stdout:
             with self._news:
-                self.lines.append(line)
-                if found := TASK.match(line):
-                    self.tasks.append(found[1])
+                self.take(line)
                 self._news.notify_all()
             if self._log:
                 self._log.write(line)
@@ -49,9 +50,22 @@ class Run:
         with self._news:
             self._news.notify_all()
 
+    def take(self, line: str) -> None:
+        """Another line that it printed."""
+        self.lines.append(line)
+        if found := TASK.match(line):
+            self.tasks.append(found[1])
+            self.answered = False
+        elif RESULT.match(line):
+            self.answered = True
+
     @property
     def printed(self) -> str:
         return "".join(self.lines)
+
+    def inside(self, task: str) -> bool:
+        """Whether it is in that task, and nothing has come of it yet."""
+        return bool(self.tasks) and task in self.tasks[-1] and not self.answered
 
     @property
     def code(self) -> int | None:

@@ -38,7 +38,9 @@ def last(found: dict[str, Any]) -> str:
     text = f"The last run ({time.strftime('%Y-%m-%d')}): {len(faults) - len(otherwise)} of {len(faults)} faults as the table says"
     text += f", otherwise {', '.join(otherwise)}" if otherwise else ""
     for kind, key in (("kills", "kills"), ("power cuts", "power_cuts")):
-        text += f"; {found[key]['identical']} of {found[key]['points']} {kind} came to the same world" if found[key]["points"] else f"; no {kind}"
+        counts = found[key]
+        text += f"; {counts['identical']} of {counts['points']} {kind} came to the same world" if counts["points"] else f"; no {kind}"
+        text += f" ({counts['inside']} struck while their task was under way)" if counts["points"] else ""
     return f"{text}."
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from lab.world.maas.base import Fields
 from tests.chaos import chains, essence, matrix, table
+from tests.chaos.runs import Run
 from tests.chaos.snapshots import PHASES
 from tests.support.processes import kill, tree
 from tests.unit.lab.test_maas_world import ADMIN, Site
@@ -86,6 +87,28 @@ def test_a_process_with_a_session_of_its_own_is_killed_with_its_tree():
         time.sleep(0.01)
     assert not [pid for pid in parts if runs(pid)]
     assert os.getpid() not in parts
+
+
+def test_whether_a_run_is_inside_a_task(tmp_path):
+    play = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: First
+      ansible.builtin.debug: {msg: "x"}
+    - name: Second
+      ansible.builtin.command: sleep 60
+"""
+    (tmp_path / "play.yml").write_text(play)
+    (tmp_path / "hosts").write_text("localhost ansible_connection=local\n")
+    run = Run(str(tmp_path / "play.yml"), inventory=tmp_path / "hosts")
+    try:
+        assert run.reaches("Second", timeout=60)
+        assert run.inside("Second") and not run.inside("First")
+    finally:
+        run.kill()
+    run.take("changed: [localhost]\n")
+    assert not run.inside("Second")
 
 
 # -- the data -------------------------------------------------------------------------------------------------------------------------
