@@ -57,6 +57,7 @@ lint: venv ## ruff, yamllint, ansible-lint (production profile)
 	ruff check .
 	ruff format --check .
 	yamllint --strict .
+	antsibull-changelog lint
 	ansible-lint --offline
 
 unit: venv ## unit tests
@@ -66,7 +67,7 @@ contract: venv ## replay the recordings of a real region against the lab's
 	pytest tests/contract --timeout 120
 
 integration: venv ## modules against the lab's faces on loopback
-	pytest tests/integration --timeout 600 $(BESIDE)
+	pytest tests/integration --timeout 600 --durations 12 $(BESIDE)
 
 molecule: lab-check venv ## the host roles on real hosts (one scenario: make molecule SCENARIO=postgres)
 	@molecule/run $(SCENARIO)

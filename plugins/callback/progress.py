@@ -105,6 +105,7 @@ class CallbackModule(CallbackBase):
         self.plays = []
         self._play = None
         self._kept = 0.0
+        self._evaluated = {}
         self._pid = os.getpid()
         atexit.register(self._leave)
 
@@ -190,7 +191,7 @@ class CallbackModule(CallbackBase):
         """What would be known of the run if it were killed now."""
         self._kept = time.monotonic()
         if self.log.ours() and not context.CLIARGS.get("check"):
-            settings, secrets = self._settings(with_secrets=True)
+            settings, secrets = self._settings(with_secrets=True, anew=False)
             self._record(self.log.report(scale=self._scale(settings), failed=True), "interrupted", self.recorder.changed.total(), settings, secrets)
 
     def _phase(self, play):
@@ -309,8 +310,11 @@ class CallbackModule(CallbackBase):
         variables = manager.get_vars(play=self._play, host=hosts[0] if hosts else None)
         return inventory, variables, Templar(loader=self._play.get_loader(), variables=variables)
 
-    def _settings(self, with_secrets=False):
-        """(the variables that matter here, as the last play saw them; the values of all secrets). What cannot be evaluated is left out."""
+    def _settings(self, with_secrets=False, anew=True):
+        """(the variables that matter here, as the last play saw them; the values of all secrets). What cannot be evaluated is left out.
+
+        Not ``anew``: a variable that is written as it was is not evaluated again: it may ask a vault, or a person.
+        """
         found, secrets = {}, set()
         try:
             inventory, variables, templar = self._context()
@@ -324,7 +328,9 @@ class CallbackModule(CallbackBase):
             if name not in SITE + OTHERS and not may_hold_some:
                 continue
             try:
-                value = templar.template(variables[name])
+                if anew or name not in self._evaluated or self._evaluated[name][0] != variables[name]:
+                    self._evaluated[name] = (variables[name], templar.template(variables[name]))
+                value = self._evaluated[name][1]
             except Exception as error:
                 self._display.vv(f"{self.CALLBACK_NAME}: {name}: {error}")
                 continue

@@ -17,6 +17,8 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import MAR
 SERVES = "stratus-node"
 # The tag in MAAS of a machine that leaves, from before it leaves the model until its disks are erased.
 ERASING = "stratus-erasing"
+# Statuses in which a machine that is none of the model's serves somebody else.
+OTHERS_USE = ("Deployed", "Deploying", "Failed deployment", "Reserved")
 PLACEHOLDER = "CHANGE-ME"
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 # Statuses of MAAS from which a machine that belongs to nobody comes to Ready by itself or by commissioning.
@@ -189,9 +191,11 @@ def remove_problems(nodes, application, model, left):
         others = node["others"] + [unit for unit in node["units"] if unit.rpartition("/")[0] != application]
         if node["machine"] is not None and others:
             found.append(f"{name} (machine {node['machine']} of the model {model}) also carries {', '.join(others)}: empty and remove that first.")
-        if node["machine"] is None and node["maas"] == "Deployed":
+        if node["machine"] is None and node["maas"] in OTHERS_USE:
             known = " although nova knows it" if _known_to_cloud(left[name]) else ""
-            found.append(f"{name} is Deployed in MAAS ({node['system_id']}) and no machine of the model {model}{known}: it is not this cloud's to release.")
+            found.append(
+                f"{name} is {node['maas']} in MAAS ({node['system_id']}) and no machine of the model {model}{known}: it is not this cloud's to release."
+            )
     return found
 
 

@@ -19,6 +19,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils import secrecy
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 
 PLACEHOLDER = "CHANGE-ME"
+BMC_KEYS = {"type", "address", "port", "user", "password", "parameters"}
 HOSTNAME = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
 MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
@@ -197,7 +198,8 @@ def _misfits(value, spec: dict, path: str) -> Iterator[tuple]:
             remedy = f"write it as {{{', '.join(f'{key}: ...' for key in keys)}}}"
         yield path, value, f"it is no {name}", remedy
         return
-    if spec.get("choices") and value not in spec["choices"]:
+    chosen = value if kind == "list" else [value]
+    if spec.get("choices") and any(one not in spec["choices"] for one in chosen):
         yield path, value, "there is no such choice", f"use one of {', '.join(map(str, spec['choices']))}"
     if kind == "list":
         for number, inner in enumerate(value):
@@ -429,6 +431,10 @@ def machines(site: Site) -> Iterator[dict]:
         if not isinstance(bmc, dict):
             yield problem(check, f"{host}.bmc", "(hidden)", "it is no mapping", "write it as {type: ipmi, address: ..., user: ..., password: ...}")
             continue
+        for key in sorted(set(map(str, bmc)) - BMC_KEYS):
+            # Its value may be a secret under a mistyped name.
+            names = ", ".join(sorted(BMC_KEYS))
+            yield problem(check, f"{host}.bmc.{key}", "(hidden)", f"bmc has {names}, and no such key", "correct its name, or put it below parameters of bmc")
         for key in ("type", "address", "user", "password"):
             if bmc.get("type", "ipmi") == "ipmi" and not bmc.get(key):
                 yield problem(check, f"{host}.bmc.{key}", bmc.get(key), "the BMC cannot be used without it", f"add {key} to bmc of {host}")

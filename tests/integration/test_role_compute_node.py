@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import simplify
 
 from tests.support.role_play import RolePlay, told
 
 SLOW = {"failed": True, "msg": "the start of machine 5 did not happen within 3600 s"}
+PROVISIONING = {"status": "provisioning error", "info": "Failed deployment"}
 BROKEN = {
     "failed": True,
     "msg": "machine 5 could not be provisioned: Failed deployment",
-    "machine": {"id": "5", "instance": "provisioning error", "instance_message": "Failed deployment"},
+    "machine": simplify({"machines": {"5": {"agent-status": {"status": "down"}, "instance-status": PROVISIONING}}})["machines"]["5"],
 }
 
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import simplify
 
 from tests.support.role_play import RolePlay, told
 
@@ -286,10 +287,17 @@ def test_who_is_installed_without_a_bmc_is_named(site):
 
 @pytest.mark.parametrize("check", [False, True])
 def test_a_machine_that_maas_could_not_install_makes_room(site, check):
-    machine = {"parent": None, "agent": "pending", "instance": "running", "instance_message": "", "instance_id": "vm0"}
-    broken = {"instance": "provisioning error", "instance_message": "Failed deployment"}
-    rows = [machine, {**machine, **broken, "instance_id": "metal1"}, {**machine, **broken, "agent": "started"}, {**machine, **broken, "instance_id": "pending"}]
-    site.answers["juju_status_info"] = {"status": {"machines": {str(n): {"id": str(n), **row} for n, row in enumerate(rows)}}}
+    agents = {"down": {"agent-status": {"status": "down"}}, "pending": {"agent-status": {"status": "pending"}}}
+    broken = {"instance-status": {"status": "provisioning error", "info": "Failed deployment"}}
+    machines = {
+        "0": {**agents["pending"], "instance-id": "vm0", "instance-status": {"status": "running"}},
+        "1": {**agents["down"], **broken, "instance-id": "metal1"},
+        "2": {**agents["down"], **broken, "instance-id": "metal2"},
+        "3": {**agents["pending"], **broken, "instance-id": "pending"},
+    }
+    # As the controller shows them: what stands on 1 never began, what stands on 2 did.
+    units = {f"db/{n}": {"machine": n, "agent-status": {"status": agent}} for n, agent in {"1": "allocating", "2": "lost"}.items()}
+    site.answers["juju_status_info"] = {"status": simplify({"machines": machines, "applications": {"db": {"units": units}}})}
     done, _changed, asked = site.play("replace", arguments=["--check"] if check else [])
     assert done.returncode == 0 and "Machine 1 of the model could not be installed (Failed deployment)" in done.stdout, told(done)
     assert [(call["id"], call["state"], call["force"]) for call in asked if call["module"] == "juju_machine"] == [("1", "absent", True), ("3", "absent", True)]

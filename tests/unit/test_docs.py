@@ -104,7 +104,8 @@ def option_parser():
 
 # Of Juju 3.6, what an operator types. Those of 2.9 that are gone (run-action, show-action-output, agree, ...) are not among them.
 JUJU = {
-    "actions", "add-cloud", "add-credential", "add-machine", "add-model", "add-unit", "bootstrap", "clouds", "config", "controllers", "credentials",
+    "actions", "add-cloud", "add-credential", "add-machine", "add-model", "add-unit", "bootstrap", "clouds", "config", "controllers", "create-backup",
+    "credentials",
     "debug-log", "deploy", "destroy-controller", "destroy-model", "exec", "integrate", "kill-controller", "machines", "models", "operations", "refresh",
     "remove-application", "remove-machine", "remove-relation", "remove-unit", "resolved", "run", "scp", "show-application", "show-controller", "show-machine",
     "show-model", "show-operation", "show-status-log", "show-task", "show-unit", "ssh", "status", "switch", "trust", "unregister", "update-cloud",

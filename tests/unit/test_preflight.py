@@ -153,6 +153,12 @@ def test_machines_need_a_mac_address_and_a_whole_bmc(site):
     assert problems["compute0.bmc.password"]["value"] == "(not set)"
 
 
+def test_a_key_that_a_bmc_does_not_have_is_told_without_its_value(site):
+    site.machines["compute0"]["bmc"] |= {"power_type": "redfish"}
+    entry = found(site)["compute0.bmc.power_type"]
+    assert entry["value"] == "(hidden)" and "no such key" in entry["problem"] and "type" in entry["problem"]
+
+
 def test_there_is_an_image_for_every_base(site):
     site.bases = ["ubuntu@22.04/stable", "ubuntu@24.04", "", None, "ubuntu@20.04"]
     assert "ubuntu@24.04" in found(site)["maas_images"]["problem"]
@@ -284,6 +290,7 @@ def test_the_controller(site):
         ("openstack_bundle_overlays", "mine.yaml", "openstack_bundle_overlays", "no list"),
         ("maas_images", [{"relase": "jammy"}], "maas_images[0].relase", "no such key"),
         ("maas_enlist", "guess", "maas_enlist", "no such choice"),
+        ("live_migration_kinds", ["block", "blok"], "live_migration_kinds", "no such choice"),
         ("maas_images_timeout", "long", "maas_images_timeout", "no whole number"),
         ("juju_nat_enabled", "perhaps", "juju_nat_enabled", "no truth value"),
         ("lxd_bridge", ["br0"], "lxd_bridge", "no text"),
@@ -295,6 +302,11 @@ def test_variables_are_held_against_the_argument_specs_of_the_roles(site, name, 
     assert entry["check"] == "types" and words in entry["problem"] and entry["remedy"]
     assert {entry["check"] for entry in site_problems(site, only=["types"])} == {"types"}
     assert "types" not in {entry["check"] for entry in site_problems(site, skip=["types"])}
+
+
+def test_values_of_a_list_are_held_against_the_choices_one_by_one(site):
+    site.variables["live_migration_kinds"] = ["block", "volume", "shared"]
+    assert not found(site)
 
 
 def test_a_wrong_type_is_told_once_and_shows_no_secret(site):

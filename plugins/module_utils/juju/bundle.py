@@ -189,9 +189,27 @@ def load(source, overlays=()):
     result = documents[0]
     if isinstance(result.get("machines"), dict):
         result["machines"] = {str(name): value for name, value in result["machines"].items()}
+    placed = _machines_placed_on(result)
     for part in documents[1:]:
         result = overlaid(result, part)
+        placed |= _machines_placed_on(result)
+    # Juju's overlays cannot take a machine out (null is one without constraints): with the last that was placed on it, it goes.
+    for name in placed - _machines_placed_on(result):
+        (result.get("machines") or {}).pop(name, None)
     return result
+
+
+def _machines_placed_on(bundle):
+    """The machines that placements name, as far as these can be read."""
+    found = set()
+    for application in (bundle.get("applications") or {}).values() if isinstance(bundle.get("applications"), dict) else ():
+        given = application.get("to") if isinstance(application, dict) else None
+        for directive in given if isinstance(given, list) else [given or "new"]:
+            try:
+                found.add(place(directive).get("machine"))
+            except ValueError:
+                continue
+    return found - {None}
 
 
 # --- small languages -------------------------------------------------------------------------------------------------

@@ -315,13 +315,6 @@ def relation(module, client):
 # --- machines --------------------------------------------------------------------------------------------------------
 
 
-def broken(machine):
-    """Whether a machine failed to provision, which Juju does not try again by itself in every case."""
-    if machine["instance"] == "provisioning error":
-        return True
-    return machine["agent"] in ("pending", "down") and "failed deployment" in f"{machine['instance']} {machine['instance_message']}".lower()
-
-
 def _note(options):
     """What tells a machine that was asked for from all others: the annotation that it gets."""
     if options["mark"]:
@@ -347,7 +340,7 @@ def machine_present(module, client):
     if options["id"] and name is None:
         raise JujuFault(f"the model has no machine {options['id']}, and numbers are the controller's to give (it has {', '.join(now['machines']) or 'none'})")
     lines, replaced = [], None
-    if name is not None and broken(now["machines"][name]):
+    if name is not None and statuses.uninstalled(now["machines"][name]):
         why = now["machines"][name]["instance_message"] or now["machines"][name]["instance"]
         if not options["replace_failed"]:
             raise JujuFault(f"machine {name} could not be provisioned ({why}); replace_failed has it replaced", machine=now["machines"][name])
@@ -411,7 +404,7 @@ def _arrived(client, options, name, answer):
             raise JujuFault(f"machine {name} is gone from the model", changed=answer["changed"])
         if not options["wait"]:
             return about
-        if broken(about):
+        if statuses.uninstalled(about):
             raise JujuFault(
                 f"machine {name} could not be provisioned: {about['instance_message'] or about['instance']}. Run again with replace_failed, or on another one",
                 machine=about,

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import unit_order
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import uninstalled, unit_order
 
 PENDING, DONE, FAILED = "pending", "done", "failed"
-BROKEN_INSTANCES = ("provisioning error",)
 # Juju waits up to five minutes, and a random part of that, before it tries a failed hook again (its apiserver/facades/agent/retrystrategy).
 ERROR_GRACE = 600
 
@@ -82,7 +81,7 @@ def describe(unit):
 def unprovisioned(unit, status):
     """The unit's machine when MAAS failed to install it; else None."""
     machine = status["machines"].get(unit["machine"])
-    return machine if machine and machine["instance"] in BROKEN_INSTANCES else None
+    return machine if machine and uninstalled(machine) else None
 
 
 def away(unit, status, hostnames):

@@ -14,7 +14,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import charms a
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import constraints as limits
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.bundle import channel as full_channel
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault
-from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import machine_order, unit_order
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import machine_order, uninstalled, unit_order
 
 MARK = "stratus-bundle-machine"
 INTENT = "stratus-bundle-intent"
@@ -131,7 +131,7 @@ def match_machines(desired, actual, machine_map=None):
         marked = {machine for machine, about in actual["machines"].items() if (about.get("annotations") or {}).get(MARK)}
         if wanted:
             for machine, about in actual["machines"].items():
-                if about.get("instance_id") == wanted and machine not in taken:
+                if instance_of(about) == wanted and machine not in taken:
                     if machine in marked:
                         mark = about["annotations"][MARK]
                         found.append(f"{wanted} is machine {machine} of the model, recorded as the bundle's machine {mark}, but machine_map wants it as {name}")
@@ -389,7 +389,7 @@ def make(desired, actual, machine_map=None, charms=None, own_machines=False, pru
             steps["machines"].append(_machine_step(name, wanted, machine_map.get(name)))
         if name in mapping:
             about = actual["machines"][mapping[name]]
-            if about.get("instance") == "provisioning error":
+            if uninstalled(about):
                 notes.append(f"machine {mapping[name]} (the bundle's {name}) could not be provisioned: {about.get('instance_message') or 'no reason given'}")
             if wanted["constraints"] and about.get("constraints") is not None and not _kept(wanted["constraints"], about["constraints"]):
                 notes.append(

@@ -64,7 +64,7 @@ def _unit(name, given, application, machine=None, principal=None):
 def _machine(name, given, parent=None):
     instance, agent = _detail(given.get("instance-status")), _detail(given.get("agent-status"))
     addresses = list(given.get("ip-addresses") or [])
-    return {
+    row = {
         "id": name,
         "parent": parent,
         "instance_id": given.get("instance-id") or "",
@@ -82,6 +82,15 @@ def _machine(name, given, parent=None):
         "life": (given.get("agent-status") or {}).get("life") or "alive",
         "containers": sorted(given.get("containers") or {}, key=machine_order),
     }
+    return {**row, "uninstalled": uninstalled(row)}
+
+
+def uninstalled(machine):
+    """Whether a machine could not be had or installed, which Juju does not try again by itself in every case: its agent never came, so nothing ran on it."""
+    if machine.get("agent") == "started":
+        return False
+    said = f"{machine.get('instance')} {machine.get('instance_message')}".lower()
+    return machine.get("instance") == "provisioning error" or (machine.get("agent") in ("pending", "down") and "failed deployment" in said)
 
 
 def _machines(found, given, parent=None):

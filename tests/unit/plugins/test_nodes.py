@@ -164,9 +164,10 @@ def test_only_a_machine_with_nothing_but_its_hypervisor_is_removed():
     assert nodes.remove_problems(survey(status, machine("compute2", "Deployed")), "nova-compute", "openstack", left) == []
 
 
-def test_a_deployed_machine_of_somebody_else_is_never_released():
-    (text,) = nodes.remove_problems(survey(model(), machine("compute2", "Deployed")), "nova-compute", "openstack", {"compute2": NOTHING})
-    assert "not this cloud's to release" in text
+@pytest.mark.parametrize("status", ["Deployed", "Deploying", "Failed deployment", "Reserved"])
+def test_a_machine_that_serves_somebody_else_is_never_released(status):
+    (text,) = nodes.remove_problems(survey(model(), machine("compute2", status)), "nova-compute", "openstack", {"compute2": NOTHING})
+    assert f"compute2 is {status} in MAAS" in text and "not this cloud's to release" in text
 
 
 def test_who_is_still_part_of_the_cloud():

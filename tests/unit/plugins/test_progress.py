@@ -161,6 +161,17 @@ def test_what_a_long_phase_did_is_kept_meanwhile(monkeypatch):
     assert kept == [1000.0, 1031.0, 1062.0]
 
 
+def test_a_secret_that_a_command_tells_is_not_asked_for_at_each_record(site, tmp_path):
+    """It may be a call of a vault, or a person's time: once for all that is written meanwhile, once at the end."""
+    asked = tmp_path / "asked"
+    secret = f"{{{{ lookup('ansible.builtin.pipe', 'echo x >> {asked}; echo of-the-vault') }}}}"
+    (tmp_path / "group_vars/all.yml").write_text(yaml.safe_dump({**VARIABLES, "a_password": secret}))
+    site([{"name": "Say it", "ansible.builtin.debug": {"msg": "of-the-vault"}}])
+    assert len(asked.read_text().splitlines()) == 2, "at the first of two phases, and at the end"
+    (run,) = records(tmp_path)
+    assert "of-the-vault" not in json.dumps(run)
+
+
 def test_check_mode_records_nothing(site, tmp_path):
     assert "already there" in site(HELLO, "--check").stdout
     assert not (tmp_path / "out").exists()

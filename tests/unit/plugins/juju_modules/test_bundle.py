@@ -141,6 +141,16 @@ def test_series_and_bases(given, base):
     assert bundles.normal(loaded)["applications"]["keystone"]["base"] == base
 
 
+def test_an_overlay_that_takes_the_last_unit_off_a_machine_takes_the_machine():
+    text = (BUNDLES / "jammy-2024.1.yaml").read_text()
+    plain = bundles.load(text)
+    less = bundles.load(text, [{"applications": {"nova-compute": {"num_units": 1, "to": ["11"]}}}])
+    assert set(plain["machines"]) - set(less["machines"]) == {"12"} and bundles.problems(less) == []
+    # One that nothing was ever placed on is a slip of the pen still.
+    stray = bundles.load(text, [{"machines": {"99": None}}])
+    assert bundles.problems(stray) == ["machine 99: no placement names it"]
+
+
 def test_overlays():
     overlay = """
 applications:

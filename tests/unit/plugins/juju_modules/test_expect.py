@@ -172,7 +172,32 @@ def test_a_lost_agent_and_a_machine_that_failed():
     with pytest.raises(JujuFault) as error:
         wait([dead])
     assert error.value.result["failed_units"]["vault/0"] == "machine 0 could not be provisioned: Failed deployment"
-    assert str(error.value).endswith("by hand: juju remove-machine -m m --force 0")
+    assert "cloud.yml (or site.yml) takes it out" in str(error.value)
+    assert str(error.value).endswith("By hand: juju remove-machine -m m --force 0")
+
+
+def test_a_container_that_failed_is_left_to_a_hand():
+    container = {"instance-status": {"status": "provisioning error", "info": "no space"}}
+    with pytest.raises(JujuFault) as error:
+        wait([full({"vault": {"vault/0": unit("waiting", "allocating", machine="0/lxd/1")}}, {"0": {"containers": {"0/lxd/1": container}}})])
+    assert "site.yml" not in str(error.value) and str(error.value).endswith("By hand: juju remove-machine -m m --force 0/lxd/1")
+
+
+@pytest.mark.parametrize(
+    ("agent", "instance", "message", "failed"),
+    [
+        ("pending", "provisioning error", "no machine with these constraints", True),
+        # Juju shows the agent as down once the instance is in error.
+        ("down", "provisioning error", "Failed deployment", True),
+        ("down", "unknown", "Failed deployment", True),
+        ("started", "provisioning error", "Failed deployment", False),
+        ("down", "running", "Deployed", False),
+        ("pending", "allocating", "Deploying", False),
+    ],
+)
+def test_what_counts_as_not_installed(agent, instance, message, failed):
+    row = {"agent-status": {"status": agent}, "instance-status": {"status": instance, "info": message}}
+    assert status.simplify(full({}, {"0": row}))["machines"]["0"]["uninstalled"] is failed
 
 
 def test_a_named_failure():
