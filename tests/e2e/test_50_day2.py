@@ -106,6 +106,7 @@ def test_a_rerun_of_site_keeps_them_and_changes_nothing(permanent):
     done, sums = play(SITE, *permanent)
     assert done.returncode == 0, explain(done)
     assert sums["changed"] == 0, explain(done)
+    assert "the cloud stratus-lab is already there" in done.stdout
     assert {"compute2", "compute3"} <= set(hypervisors())
 
 
