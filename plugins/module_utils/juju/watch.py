@@ -153,7 +153,7 @@ def _remedy(watch, model, limit=5):
     broken = sorted({unit["machine"] for unit in watch.status["units"].values() if expect.unprovisioned(unit, watch.status)}, key=statuses.machine_order)
     if broken:
         # Juju itself never tries such a machine again; without it, the next run places its units anew. Containers are left to a hand.
-        by_itself = "cloud.yml (or site.yml) takes it out of the model and asks for it anew; " if not any("/" in name for name in broken) else ""
+        by_itself = "cloud.yml (or site.yml) takes it out of the model and asks for it anew. " if not any("/" in name for name in broken) else ""
         return f"Look at the machine in MAAS. {by_itself}By hand: juju remove-machine -m {model} --force {' '.join(broken)}"
     held = _held(watch)
     lasting = _lasting(watch, held)
