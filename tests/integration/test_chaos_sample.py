@@ -37,9 +37,9 @@ FAULTS = [
 class Site:
     """A region with nothing in it, and an inventory of the lab's rack that leads to it."""
 
-    def __init__(self, place: Path):
+    def __init__(self, place: Path, speed: float = 300):
         self.place = place
-        self.lab = MaasLab(speed=300, images=False)
+        self.lab = MaasLab(speed=speed, images=False)
 
     def __enter__(self) -> Site:
         self.lab.start()

@@ -10,7 +10,8 @@ from tests.integration.test_chaos_sample import Site
 
 
 def test_images_behind_a_proxy_and_a_machine_without_a_bmc(tmp_path):
-    with Site(tmp_path) as site:
+    # Half an hour in which somebody has to switch a machine on is half a minute here.
+    with Site(tmp_path, speed=60) as site:
         maas = site.lab.world.maas
         inventory = yaml.safe_load(site.inventory.read_text())
         del inventory["all"]["children"]["compute"]["hosts"]["compute1"]["bmc"]
