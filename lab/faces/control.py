@@ -277,7 +277,7 @@ class Control:
         if hosted() and not body.get("models"):
             raise ApiError(409, "the controller has live models")
         for model in hosted():
-            self.world.juju.models.destroy(model, True, force=bool(body.get("force")))
+            self.world.juju.models.destroy(model, force=bool(body.get("force")))
         while hosted():
             await self._pass(5)
         await self._pass(self._duration("juju_kill_controller", 60))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import io
-import json
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.testing import patch_module_args
 from requests_oauthlib import OAuth1Session
+
+from tests.support.run_module import run_module
 
 
 class Api:
@@ -32,14 +30,9 @@ class Failed(AssertionError):
         self.result = result
 
 
-def run(module: str, options: dict[str, Any], check: bool = False, diff: bool = True) -> dict[str, Any]:
+def run(module: str, options: dict[str, Any], check: bool = False) -> dict[str, Any]:
     """Result of a module; Failed with its result when it fails. Secrets are removed as Ansible does it."""
-    args = {**options, "_ansible_check_mode": check, "_ansible_diff": diff}
-    out = io.StringIO()
-    code = importlib.import_module(f"ansible_collections.stratus.cloud.plugins.modules.{module}")
-    with patch_module_args(args), redirect_stdout(out), redirect_stderr(io.StringIO()), suppress(SystemExit):
-        code.main()
-    result = json.loads(out.getvalue())
-    if result.get("failed"):
+    result = run_module(module, options, Path(), check=check)
+    if result.failed:
         raise Failed(result)
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import threading
@@ -12,10 +11,10 @@ import pytest
 import yaml
 
 from lab.world import pki
+from tests.support.addresses import network
 from tests.support.role_play import STUB, RolePlay, told
 
-# Tests of this file may run beside each other: the ports are one's own.
-ADDRESS = f"127.97.{100 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])}.1"
+ADDRESS = str(network()[1])
 KEYSTONE, GLANCE, NOVA_ADMIN, DEAD = 5000, 9292, 8774, 9696
 
 

@@ -39,9 +39,12 @@ class Site:
 
     def world(self):
         """What the lab's model holds, by its own word."""
-        found = self.status()
-        units = {name: about["units"] for name, about in found["applications"].items()}
-        return json.dumps({"machines": found["machines"], "relations": found["relations"], "units": units}, sort_keys=True)
+
+        def told():
+            (model,) = (row for row in self.lab.world.juju.state["models"].values() if row["name"] == "openstack")
+            return json.dumps({part: model[part] for part in ("machines", "applications", "units", "relations", "config", "constraints")}, sort_keys=True)
+
+        return self.lab.call(told)
 
     def status(self):
         return self.good("juju_status_info")["status"]

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from lab.world.maas.base import Fields
 from tests.integration.maas_matrix import declared
 from tests.integration.maas_runner import Api, Failed, run
 from tests.support.lab import MaasLab
@@ -16,6 +17,8 @@ from tests.support.lab import MaasLab
 def lab(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with MaasLab(speed=600) as made:
+        # The region itself gives a machine up after half an hour, which would be three seconds here.
+        made.call(made.world.maas.config.set, Fields(name="node_timeout", value="10000"))
         monkeypatch.setenv("MAAS_URL", made.url)
         monkeypatch.setenv("MAAS_API_KEY", made.api_key)
         yield made
@@ -182,6 +185,7 @@ def test_one_that_is_stuck_is_stopped_and_started_over(lab, api):
     )
     assert result["retried"] == {"compute0": 1}
     assert result["ready"] == ["compute0"]
+    assert [entry["query"]["op"] for entry in lab.writes()] == [["commission"], ["abort"], ["power_off"], ["commission"]]
 
 
 def test_the_deadline_is_kept(lab):

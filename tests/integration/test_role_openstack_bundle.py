@@ -6,7 +6,6 @@ The whole chain with the lab's servers is tested end to end elsewhere; here ever
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +14,10 @@ import pytest
 import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import simplify
 
+from tests.support.addresses import network
 from tests.support.role_play import RolePlay, told
 
-# Tests of this file may run beside each other: Keystone's port is one.
-ADDRESS = f"127.98.{100 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])}.1"
+ADDRESS = str(network()[1])
 PASSWORD = "lab's own $ecret"
 
 STUBBED = (

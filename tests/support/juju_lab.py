@@ -15,9 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-import itertools
-import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -29,18 +26,12 @@ from lab.faces.juju import JujuFace
 from lab.faces.vault import VaultFace
 from lab.world.juju import JujuWorld, bundles, charms, constraints
 from lab.world.vault import VaultWorld
+from tests.support.addresses import network
 
 READY, DEPLOYED, DEPLOYING, ALLOCATED, FAILED_DEPLOYMENT = 4, 6, 9, 10, 11
 API_KEY = "consumer:token:secret"
 CLOUD = {"name": "maas-one", "type": "maas", "endpoint": "http://127.0.0.1:5240/MAAS"}
 CREDENTIAL = {"name": "maas-credential", "auth-type": "oauth1", "attributes": {"maas-oauth": API_KEY}}
-_NETWORKS = itertools.count()
-
-
-def network() -> ipaddress.IPv4Network:
-    """A network of loopback addresses that no other lab of this process uses."""
-    number = os.getpid() % 60 * 256 + next(_NETWORKS) % 256
-    return ipaddress.ip_network(f"127.{100 + number // 256}.{number % 256}.0/24")
 
 
 class FakeMaas:
@@ -79,7 +70,7 @@ class FakeMaas:
         if system_id:
             row = self.rows.get(system_id)
             if row is None or row["status"] != READY:
-                raise conflict(f"No available machine matches constraints: [('system_id', ['{system_id}'])]")
+                raise conflict(f"No machine with system ID {system_id} available.")
         else:
             if wanted.get("tags"):
                 free = [m for m in self.rows.values() if m["status"] == READY and set(wanted["tags"]) <= set(m["tags"])]
@@ -151,9 +142,9 @@ class FakeWorld:
 class JujuLab:
     """See the module's text. ``plan``: what a plan of a bundle says, ``base`` (as 3.6) or ``series`` or ``both``; ``version``: the server's."""
 
-    def __init__(self, plan: str = "base", version: str | None = None, speed: float = 0.0, world: Any = None):
-        self.engine = world.engine if world else Engine(Clock(start=1_700_000_000.0, speed=speed))
-        self.world = world or FakeWorld(self.engine)
+    def __init__(self, plan: str = "base", version: str | None = None, speed: float = 0.0):
+        self.engine = Engine(Clock(start=1_700_000_000.0, speed=speed))
+        self.world = FakeWorld(self.engine)
         self.world.juju.state["plan_mode"] = plan
         if version:
             self.world.juju.state["version"] = version

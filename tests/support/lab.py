@@ -14,7 +14,6 @@ import base64
 import copy
 import hashlib
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -172,15 +171,6 @@ class MaasLab:
     def forget(self) -> None:
         """Drop what was recorded so far."""
         self.requests.clear()
-
-    def wait_for(self, predicate: Callable[[], Any], seconds: float = 10) -> Any:
-        """Wait in real time (a lab with a speed)."""
-        end = time.monotonic() + seconds
-        while not (value := self.call(predicate)):
-            if time.monotonic() > end:
-                raise AssertionError(f"did not happen within {seconds} s")
-            time.sleep(0.01)
-        return value
 
     # -- getting further --------------------------------------------------------------------------------------------------------
     def turn_dhcp_on(self, subnet: str = "10.42.0.0/16", start: str = "10.42.191.255", end: str = "10.42.255.254") -> None:

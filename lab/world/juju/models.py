@@ -180,7 +180,7 @@ class Models:
         self.juju.changed(model)
 
     # -- the end --------------------------------------------------------------------------------------------------------
-    def destroy(self, model: dict, destroy_storage: bool | None = None, force: bool = False) -> None:
+    def destroy(self, model: dict, force: bool = False) -> None:
         """Dying: everything in it is removed in the queue's time, its MAAS machines are released, then it is gone."""
         if model["name"] == "controller":
             raise JujuError("cannot destroy the controller's model while it runs", "operation is blocked")

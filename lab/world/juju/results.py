@@ -35,7 +35,7 @@ def asks_nova(charm: str, name: str) -> bool:
 def run(view: Any, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     function = ACTIONS.get((view.charm, name)) or COMMON.get(name)
     if function is None:
-        return {"outcome": "Success"}
+        raise Failed(f"the lab does not simulate the action {name} of {view.charm}")
     return function(view, parameters)
 
 
@@ -291,8 +291,14 @@ def mysql_reboot(view: Any, parameters: dict) -> dict:
 
 
 def rabbit_status(view: Any, parameters: dict) -> dict:
-    nodes = [f"rabbit@{(view.model['machines'].get(p.unit['machine']) or {}).get('hostname', '')}" for p in view.peers() if p.started]
+    nodes = [special.queue_node(peer) for peer in view.peers() if peer.started]
     return {"output": f"Running Nodes\n\n{chr(10).join(nodes)}\n"}
+
+
+def rabbit_force_boot(view: Any, parameters: dict) -> dict:
+    """The broker starts without the one that was the cluster's last, and the others find one to join."""
+    view.app["state"].pop("queue_last", None)
+    return {"output": f"Forcing boot for Mnesia dir /var/lib/rabbitmq/mnesia/{special.queue_node(view)} ...\n"}
 
 
 def ovn_status(view: Any, parameters: dict) -> dict:
@@ -332,5 +338,6 @@ ACTIONS: dict[tuple[str, str], Function] = {
     ("mysql-innodb-cluster", "cluster-status"): mysql_status,
     ("mysql-innodb-cluster", "reboot-cluster-from-complete-outage"): mysql_reboot,
     ("rabbitmq-server", "cluster-status"): rabbit_status,
+    ("rabbitmq-server", "force-boot"): rabbit_force_boot,
     ("ovn-central", "cluster-status"): ovn_status,
 }

@@ -82,9 +82,21 @@ def mysql_router(view: Any) -> Status:
     return found or ("active", "Unit is ready")
 
 
+def queue_node(view: Any) -> str:
+    return f"rabbit@{(view.model['machines'].get(view.unit['machine']) or {}).get('hostname', '')}"
+
+
 def rabbitmq_server(view: Any) -> Status:
-    clustered = len(view.peers()) > 1
-    return "active", "Unit is ready and clustered" if clustered else "Unit is ready"
+    """As the charm's assess_cluster_status words it (its hooks/rabbit_utils.py)."""
+    peers = view.peers()
+    if len(peers) == 1:
+        return "active", "Unit is ready"
+    if view.app["state"].get("queue_last") not in (None, view.unit["name"]):
+        return "waiting", "Unit has peers, but RabbitMQ not clustered"
+    away = [queue_node(peer) for peer in peers if view.juju.units.lost(view.model, peer.unit)]
+    if away:
+        return "blocked", f"Node {away[0]} in the cluster but not running. If it is a departed node, remove with `forget-cluster-node` action"
+    return "active", "Unit is ready and clustered"
 
 
 def vault(view: Any) -> Status:

@@ -295,21 +295,29 @@ class Units:
             self.juju.changed(found)
 
     def machine_lost(self, model: dict, machine: str) -> None:
-        """What a power cut does to the units of a machine: Vault is sealed; a database cluster with nobody left needs help to start."""
+        """What a power cut does to the units of a machine: Vault is sealed; a database cluster with nobody left needs help to start.
+
+        A message queue that all have left waits for the one that went last (https://www.rabbitmq.com/docs/clustering#restarting).
+        """
         for unit in [u for u in model["units"].values() if u["machine"] == machine]:
             app = model["applications"][unit["app"]]
             if app["charm"] == "vault":
                 self.juju.world.vault.restart(model, unit)
-            if app["charm"] == "mysql-innodb-cluster" and "cluster" in unit["done"]:
-                others = self.juju.applications.units(model, unit["app"])
-                if all(model["machines"][u["machine"]]["agent"]["status"] == "down" for u in others):
-                    app["state"]["outage"] = unit["name"]
+            others = self.juju.applications.units(model, unit["app"])
+            nobody = all((model["machines"].get(u["machine"]) or {}).get("agent", {}).get("status") == "down" for u in others)
+            if app["charm"] == "mysql-innodb-cluster" and "cluster" in unit["done"] and nobody:
+                app["state"]["outage"] = unit["name"]
+            if app["charm"] == "rabbitmq-server" and "start" in unit["done"] and nobody and len(others) > 1:
+                app["state"]["queue_last"] = unit["name"]
 
     def machine_back(self, model: dict, machine: str) -> None:
         """What starts by itself with a machine that has power again."""
         for unit in [u for u in model["units"].values() if u["machine"] == machine and "start" in u["done"]]:
-            if model["applications"][unit["app"]]["charm"] == "vault":
+            app = model["applications"][unit["app"]]
+            if app["charm"] == "vault":
                 self.juju.world.vault.restart(model, unit)
+            if app["state"].get("queue_last") == unit["name"]:
+                app["state"].pop("queue_last")
 
     def resolve(self, model: dict, unit: dict, retry: bool) -> None:
         if not retry and unit["error"]:

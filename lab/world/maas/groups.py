@@ -7,8 +7,6 @@ import re
 from lab.errors import bad, conflict, invalid, missing
 from lab.world.maas.base import Fields, Part, Row, Table, named
 
-HOST_LABEL = re.compile(r"\A[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\Z")
-
 
 class Tags(Part):
     """Tags by name; which machines carry one is kept with the machines."""

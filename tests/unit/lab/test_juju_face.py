@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,6 +55,20 @@ async def lab():
 
 def account(lab):
     return {"endpoint": lab.endpoint, "username": lab.username, "password": lab.password, "cacert": lab.ca_cert}
+
+
+async def soon(holds, seconds=30):
+    """Until what the lab did has reached a client in the same loop."""
+    end = asyncio.get_running_loop().time() + seconds
+    while not holds():
+        assert asyncio.get_running_loop().time() < end, "it did not come"
+        await asyncio.sleep(0.02)
+
+
+def listens(endpoint):
+    with socket.socket() as probe:
+        host, port = endpoint.split(":")
+        return probe.connect_ex((host, int(port))) == 0
 
 
 async def connect_model(lab, uuid):
@@ -135,7 +150,7 @@ async def test_killed_controller_stops_listening(lab):
     connection = await raw(lab)
     await connection.close()
     lab.world.juju.kill_controller("maas-controller")
-    await asyncio.sleep(0.2)
+    await soon(lambda: not listens(lab.endpoint))
     with pytest.raises((JujuConnectionError, OSError)):
         await Connection.connect(endpoint=lab.endpoint, username="admin", password="x", cacert=lab.ca_cert, retries=0)
 
@@ -254,8 +269,7 @@ async def test_unit_operations_by_libjuju(lab):
         (unit,) = await asyncio.wait_for(app.add_unit(1, to="lxd:1"), 10)
         assert unit.name == "rabbitmq-server/1"
         lab.settle()
-        await asyncio.sleep(0.1)
-        assert unit.workload_status_message == "Unit is ready and clustered"
+        await soon(lambda: unit.workload_status_message == "Unit is ready and clustered")
         await app.set_config({"management_plugin": "true"})
         assert (await app.get_config())["management_plugin"]["value"] is True
         with pytest.raises(JujuError, match='unknown option "nothing"'):
@@ -271,8 +285,7 @@ async def test_unit_operations_by_libjuju(lab):
             await unit.run_action("no-such-action")
         await unit.destroy()
         lab.settle()
-        await asyncio.sleep(0.1)
-        assert "rabbitmq-server/1" not in model.units
+        await soon(lambda: "rabbitmq-server/1" not in model.units)
     finally:
         await model.disconnect()
 
@@ -379,8 +392,7 @@ async def test_refresh_and_relations_by_libjuju(lab):
         assert "upgrade@1" in held["units"]["keystone/0"]["done"]
         await app.destroy_relation("shared-db", "keystone-mysql-router:shared-db")
         lab.settle()
-        await asyncio.sleep(0.1)
-        assert "keystone-mysql-router/0" not in model.units
+        await soon(lambda: "keystone-mysql-router/0" not in model.units)
         with pytest.raises(JujuAPIError, match='application "vault" not found'):
             await model.integrate("keystone:certificates", "vault:certificates")
         await app.set_constraints({"mem": 8192})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import requests
 from requests_oauthlib import OAuth1
 
+from lab.faces.maas.render import Render
 from tests.support.lab import MaasLab, rack_of, ssh_key
 
 
@@ -222,12 +222,14 @@ def test_a_machine_with_manual_power_waits_for_somebody_to_switch_it_on() -> Non
 
 
 # -- size ------------------------------------------------------------------------------------------------------------------------------------------
-def test_a_filtered_list_of_a_thousand_serialises_only_what_it_returns() -> None:
+def test_a_filtered_list_of_a_thousand_serialises_only_what_it_returns(monkeypatch) -> None:
+    rendered = []
     with MaasLab(rack=rack_of(1000), dhcp=True) as lab:
         rows = lab.declare()
         send = Client(lab)
-        began = time.monotonic()
+        renders = Render.machine
+        monkeypatch.setattr(Render, "machine", lambda self, node, **shown: rendered.append(node["hostname"]) or renders(self, node, **shown))
         query = [("id", row["system_id"]) for row in rows[:500]] + [("not_status", "new")]
         assert send("GET", "machines/", params=query).json() == []
         assert [m["hostname"] for m in send("GET", "machines/?hostname=node0500").json()] == ["node0500"]
-        assert time.monotonic() - began < 2
+        assert rendered == ["node0500"]

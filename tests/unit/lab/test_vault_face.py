@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import socket
+import time
+from urllib.parse import urlsplit
 
 import hvac
 import pytest
@@ -32,8 +34,19 @@ class Vaults:
         self.model = lab.call(lab.lab.model)
         lab.call(lab.lab.deploy, self.model, BUNDLE)
         self.settle()
-        lab._run(asyncio.sleep(0.2))
         self.urls = [f"http://{self.model['machines'][n]['address']}:8200" for n in ("0", "1")]
+        self.until(lambda: self.listens(0) and self.listens(1))
+
+    def listens(self, unit):
+        with socket.socket() as probe:
+            return probe.connect_ex((urlsplit(self.urls[unit]).hostname, 8200)) == 0
+
+    @staticmethod
+    def until(holds, seconds=30):
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, "it did not come"
+            time.sleep(0.02)
 
     def settle(self):
         self.lab.call(self.lab.lab.settle)
@@ -203,6 +216,6 @@ def test_a_connection_lost_after_init_has_initialised(vaults):
 
 def test_a_paused_unit_does_not_listen(vaults):
     vaults.act("vault/0", "pause")
-    vaults.lab._run(asyncio.sleep(0.3))
+    vaults.until(lambda: not vaults.listens(0))
     with pytest.raises(requests.ConnectionError):
         vaults.client().sys.is_initialized()

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def play(tmp_path):
-    def run(command, **options):
+    def run(command, until=None, **options):
+        """``until``: (words, file): the file is made when the words are printed."""
         tasks = [
             {"name": "Start", "ansible.builtin.command": command, "async": 60, "poll": 0, "register": "started", "changed_when": True},
             {"name": "Wait", "stratus.cloud.job_wait": {"jid": "{{ started.ansible_job_id }}", "name": "The sleeper", **options}, "register": "ended"},
@@ -29,31 +30,23 @@ def play(tmp_path):
             "ANSIBLE_ASYNC_DIR": str(tmp_path / "async"),
             "ANSIBLE_NOCOLOR": "1",
         }
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).parent / "ansible-playbook"),
-                "-i",
-                "localhost,",
-                "-c",
-                "local",
-                "-e",
-                f"ansible_python_interpreter={sys.executable}",
-                str(tmp_path / "play.yml"),
-            ],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env=environment,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-        )
-        return done, list((tmp_path / "async").glob("j*"))
+        ansible = str(Path(sys.executable).parent / "ansible-playbook")
+        argv = [ansible, "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", str(tmp_path / "play.yml")]
+        printed = ""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+        with subprocess.Popen(argv, text=True, cwd=ROOT, env=environment, **pipes) as process:
+            for line in process.stdout:
+                printed += line
+                if until and until[0] in line:
+                    until[1].touch()
+        return subprocess.CompletedProcess(argv, process.returncode, printed, ""), list((tmp_path / "async").glob("j*"))
 
     return run
 
 
-def test_it_gives_the_result_of_the_job_and_forgets_it(play):
-    done, left = play("sh -c 'sleep 2; echo awake'", heartbeat=0.1)
+def test_it_gives_the_result_of_the_job_and_forgets_it(play, tmp_path):
+    enough = tmp_path / "enough"
+    done, left = play(f"sh -c 'while ! [ -e {enough} ]; do sleep 0.1; done; echo awake'", until=("The sleeper still runs", enough), heartbeat=0.1)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "said <awake>, False" in done.stdout
     assert "The sleeper still runs" in done.stdout

@@ -127,7 +127,7 @@ class ModelManager(Facade):
             model = self._model(wanted.get("model-tag"))
             if model["name"] == "controller":
                 raise JujuError("cannot destroy controller model with this request", "operation is blocked")
-            self.juju.models.destroy(model, wanted.get("destroy-storage"), bool(wanted.get("force")))
+            self.juju.models.destroy(model, bool(wanted.get("force")))
             return {}
 
         return each(params.get("models"), one)
