@@ -24,7 +24,9 @@ options:
     type: raw
     required: true
   overlays:
-    description: Overlays in order, each in any of these forms.
+    description:
+      - Overlays in order, each in any of these forms, laid over it as C(juju deploy) does.
+      - In one thing otherwise - a machine on which an overlay leaves nothing is no longer asked for, where C(juju) refuses such a bundle.
     type: list
     elements: raw
     default: []
