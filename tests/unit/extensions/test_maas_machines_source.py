@@ -75,6 +75,9 @@ def test_memory_is_private_and_says_what_is_wrong_with_it(tmp_path):
         file.write_text(text)
         with pytest.raises(ValueError, match="seen.json is no record of machines.*remove it"):
             source.remembered(file)
+    # A file where the directory should be: root may write anywhere else.
+    with pytest.raises(ValueError, match="cannot be written .*name another file"):
+        source.remember(file / "seen.json", memory)
 
 
 class Source:
