@@ -20,7 +20,7 @@ ALLOWED = {
     "the linker's cache, made anew at each installation in another order": [r"/etc/ld\.so\.cache"],
     "backups that shadow's tools make of what they edit": [r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-", r"/etc/\.pwd\.lock"],
     "clocks and seeds of systemd": [r"/var/lib/systemd/(timers/.*|timesync/clock|random-seed|credential\.secret|timesync)"],
-    "Ansible's own working directories": [r"/root/\.ansible(/.*)?", r"/root/\.ansible_async"],
+    "Ansible's own working directories": [r"/root/\.ansible(/.*)?"],
     "snapd's own state, which it keeps with or without snaps": [r"/var/lib/snapd(/.*)?", r"/var/snap", r"/snap", r"/snap/bin"],
     "the numbered backups that ucf keeps of its register": [r"/var/lib/ucf/(hashfile|registry)\.\d"],
 }  # fmt: skip
