@@ -6,13 +6,11 @@ What the playbooks did is read back with other clients: openstackclient, ipmitoo
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 
-import pytest
-
 from tests.support import leaks
+from tests.support.marks import long
 from tests.support.site import OUT, ROOT, bmc_power, explain, maas_machines, openstack, play, run, world
 
 # What is written to hold secrets, for its owner alone.
@@ -62,7 +60,7 @@ def test_site_builds_the_cloud():
 
 
 # The next test and test_50_day2 run it again, too: that will do for a short run.
-@pytest.mark.skipif(os.environ.get("STRATUS_FULL") != "1", reason="long; STRATUS_FULL=1 runs it")
+@long
 def test_the_same_command_again_changes_nothing():
     done, sums = play("playbooks/site.yml")
     assert done.returncode == 0, explain(done)

@@ -6,7 +6,6 @@ Each of the two long tests takes one of the bundles, half a minute each; with ST
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,10 @@ import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, bundle, client, model, status
 
 from tests.support.juju_lab import JujuLabThread
+from tests.support.marks import long
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLES = {name: ROOT / "bundles" / f"{name}.yaml" for name in ("thesis-jammy-2023.1", "jammy-2024.1")}
-FULL = pytest.mark.skipif(os.environ.get("STRATUS_FULL") != "1", reason="long; STRATUS_FULL=1 runs it")
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def texts(plan):
     return [step["text"] for step in plan["steps"] if step["action"] != "charm"]
 
 
-@pytest.mark.parametrize("name", [pytest.param("thesis-jammy-2023.1", marks=FULL), "jammy-2024.1"])
+@pytest.mark.parametrize("name", [pytest.param("thesis-jammy-2023.1", marks=long), "jammy-2024.1"])
 def test_broken_after_every_step_and_continued(lab, name):
     desired = bundle.normal(bundle.load(str(BUNDLES[name])))
     lab.call(lab.model, "whole")
@@ -189,7 +188,7 @@ def test_pruned_to_what_the_bundle_names(lab):
         assert gone == {before["units"]["openstack-dashboard/0"][0]} | {name for name in before["machines"] if name.startswith("8")}
 
 
-@pytest.mark.parametrize("name", ["thesis-jammy-2023.1", pytest.param("jammy-2024.1", marks=FULL)])
+@pytest.mark.parametrize("name", ["thesis-jammy-2023.1", pytest.param("jammy-2024.1", marks=long)])
 def test_the_official_client_agrees(lab, name):
     """libjuju deploys the same bundle by itself; both models must be the same."""
     from juju.model import Model

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.marks import long
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -22,7 +24,6 @@ def able() -> bool:
 
 
 pytestmark = pytest.mark.skipif(not able(), reason="the kernel gives this user no network namespace (unshare --net)")
-long = pytest.mark.skipif(os.environ.get("STRATUS_FULL") != "1", reason="long; STRATUS_FULL=1 runs it")
 
 
 def rehearse(inventory, tmp_path):

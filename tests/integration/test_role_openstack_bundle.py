@@ -293,6 +293,7 @@ def test_a_machine_that_maas_could_not_install_makes_room(site, check):
         "1": {**agents["down"], **broken, "instance-id": "metal1"},
         "2": {**agents["down"], **broken, "instance-id": "metal2"},
         "3": {**agents["pending"], **broken, "instance-id": "pending"},
+        "4": {"agent-status": {"status": "started"}, **broken, "instance-id": "metal4"},
     }
     # As the controller shows them: what stands on 1 never began, what stands on 2 did.
     units = {f"db/{n}": {"machine": n, "agent-status": {"status": agent}} for n, agent in {"1": "allocating", "2": "lost"}.items()}

@@ -11,6 +11,12 @@ HOLD = 17069
 _held: list[socket.socket] = []
 
 
+def listens(host: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
 def network() -> ipaddress.IPv4Network:
     """A /24 of 127.0.0.0/8 of one's own."""
     for step in range(60 * 256):

@@ -45,6 +45,9 @@ def test_module(path):
 def test_module_is_in_its_action_group(path):
     groups = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]
     assert (path.stem in WITHOUT_GROUP) != any(path.stem in names for names in groups.values())
+    prefix = path.stem.split("_")[0]
+    if prefix in groups:
+        assert path.stem in groups[prefix]
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda p: p.name)

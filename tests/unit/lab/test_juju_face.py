@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from juju.model import Model
 
 from lab.errors import ApiError
 from lab.faces.control import Control
+from tests.support.addresses import listens
 from tests.support.juju_lab import CLOUD, CREDENTIAL, JujuLab
 
 BUNDLES = Path(__file__).parents[3] / "bundles"
@@ -63,12 +63,6 @@ async def soon(holds, seconds=30):
     while not holds():
         assert asyncio.get_running_loop().time() < end, "it did not come"
         await asyncio.sleep(0.02)
-
-
-def listens(endpoint):
-    with socket.socket() as probe:
-        host, port = endpoint.split(":")
-        return probe.connect_ex((host, int(port))) == 0
 
 
 async def connect_model(lab, uuid):
@@ -150,7 +144,8 @@ async def test_killed_controller_stops_listening(lab):
     connection = await raw(lab)
     await connection.close()
     lab.world.juju.kill_controller("maas-controller")
-    await soon(lambda: not listens(lab.endpoint))
+    host, port = lab.endpoint.split(":")
+    await soon(lambda: not listens(host, int(port)))
     with pytest.raises((JujuConnectionError, OSError)):
         await Connection.connect(endpoint=lab.endpoint, username="admin", password="x", cacert=lab.ca_cert, retries=0)
 

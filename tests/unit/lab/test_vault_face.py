@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 import time
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import requests
 from cryptography import x509
 
 from lab.world import pki
+from tests.support.addresses import listens
 from tests.support.juju_lab import JujuLabThread
 
 BUNDLE = """
@@ -38,8 +38,7 @@ class Vaults:
         self.until(lambda: self.listens(0) and self.listens(1))
 
     def listens(self, unit):
-        with socket.socket() as probe:
-            return probe.connect_ex((urlsplit(self.urls[unit]).hostname, 8200)) == 0
+        return listens(urlsplit(self.urls[unit]).hostname, 8200)
 
     @staticmethod
     def until(holds, seconds=30):

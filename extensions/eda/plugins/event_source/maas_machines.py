@@ -130,14 +130,11 @@ def remembered(file: Path) -> dict[str, Any] | None:
 
 def remember(file: Path, memory: dict[str, Any]) -> None:
     """Write the file whole or not at all. ValueError, in a sentence, when it cannot be written."""
-    temporary = file.with_name(file.name + ".new")
+    from ansible_collections.stratus.cloud.plugins.module_utils import durable
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            json.dump(memory, stream, indent=0, sort_keys=True)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
+        durable.put(str(file.absolute()), json.dumps(memory, indent=0, sort_keys=True).encode())
     except OSError as error:
         raise ValueError(f"state_file {file} cannot be written ({error.strerror}): run ansible-rulebook as somebody who may, or name another file") from error
 
