@@ -6,6 +6,10 @@ import contextlib
 import json
 import re
 
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
 from tests.support.site import OUT, explain, openstack, play, run, world
 
 NAME = "stratus-verify"
@@ -44,12 +48,17 @@ def left():
 
 @contextlib.contextmanager
 def stopped(service):
-    """A service of the lab's real OpenStack that does not run."""
+    """A service of the lab's real OpenStack that does not run; it answers again when this is left, which takes it some seconds after its start."""
     on_host(f"systemctl stop {service}")
     try:
         yield
     finally:
         on_host(f"systemctl start {service}")
+        (public,) = (one["URL"] for one in openstack("endpoint", "list", "--service", service.partition("-")[0], "--interface", "public"))
+        with requests.Session() as session:
+            again = Retry(total=120, backoff_factor=1, backoff_max=1, status_forcelist=[502, 503, 504])
+            session.mount("https://", HTTPAdapter(max_retries=again))
+            session.get(public, verify=False, timeout=30)
 
 
 def on_host(command):
