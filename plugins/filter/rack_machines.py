@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import BMC_WORDS
+
 DOCUMENTATION = r"""
 name: rack_machines
 short_description: Machines of the inventory as stratus.cloud.maas_machine takes them
@@ -38,9 +40,6 @@ _value:
   elements: dict
 """
 
-# What a BMC's plain words are called by MAAS's power drivers; everything under 'parameters' goes through as it is.
-POWER = {"address": "power_address", "user": "power_user", "password": "power_pass"}
-
 
 def rack_machines(hosts, hostvars):
     machines = []
@@ -54,7 +53,8 @@ def rack_machines(hosts, hostvars):
         }
         if bmc := values.get("bmc"):
             machine["power_type"] = bmc.get("type", "ipmi")
-            machine["power_parameters"] = {**{POWER[key]: str(bmc[key]) for key in POWER if bmc.get(key) is not None}, **bmc.get("parameters", {})}
+            plain = {name: str(bmc[word]) for word, name in BMC_WORDS.items() if bmc.get(word) is not None}
+            machine["power_parameters"] = {**plain, **bmc.get("parameters", {})}
         else:
             # Unless MAAS finds a BMC by itself, somebody switches it on.
             machine["default_power_type"] = "manual"

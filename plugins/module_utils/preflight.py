@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from ansible.module_utils.common.parameters import DEFAULT_TYPE_VALIDATORS
 from ansible_collections.stratus.cloud.plugins.module_utils import secrecy
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import BMC_WORDS
 
 PLACEHOLDER = "CHANGE-ME"
-BMC_KEYS = {"type", "address", "port", "user", "password", "parameters"}
+BMC_KEYS = {"type", "port", "parameters", *BMC_WORDS}
 HOSTNAME = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
 MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 

@@ -1,4 +1,4 @@
-"""The README's promise: from a bare controller to credentials, again without a change, and from the tarball.
+"""The README's promise: from a bare controller to credentials, and again without a change.
 
 What the playbooks did is read back with other clients: openstackclient, ipmitool, the lab's own world.
 """
@@ -6,7 +6,6 @@ What the playbooks did is read back with other clients: openstackclient, ipmitoo
 from __future__ import annotations
 
 import json
-import shutil
 import time
 
 from tests.support import leaks
@@ -59,31 +58,13 @@ def test_site_builds_the_cloud():
     assert not found, "\n".join(found)
 
 
-# The next test and test_50_day2 run it again, too: that will do for a short run.
+# test_50_day2 runs it again, too, with two machines more: that will do for a short run.
 @long
 def test_the_same_command_again_changes_nothing():
     done, sums = play("playbooks/site.yml")
     assert done.returncode == 0, explain(done)
     assert sums["changed"] == 0, explain(done)
     assert "already" in done.stdout
-
-
-def test_the_installed_tarball_does_the_same():
-    build = ROOT / "build" / "e2e"
-    shutil.rmtree(build, ignore_errors=True)
-    build.mkdir(parents=True)
-    # None of the checkout's settings, so that only what is in the tarball can be found.
-    (build / "ansible.cfg").write_text("[defaults]\n")
-    alone = {"ANSIBLE_CONFIG": str(build / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(build / "collections")}
-    done = run("ansible-galaxy", "collection", "build", "--output-path", str(build), str(ROOT), env=alone, cwd=build)
-    assert done.returncode == 0, explain(done)
-    (tarball,) = build.glob("stratus-cloud-*.tar.gz")
-    done = run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", str(tarball), env=alone, cwd=build)
-    assert done.returncode == 0, explain(done)
-    assert (build / "collections/ansible_collections/stratus/cloud/playbooks/site.yml").is_file()
-    done, sums = play("stratus.cloud.site", env=alone, cwd=build)
-    assert done.returncode == 0, explain(done)
-    assert sums["changed"] == 0, explain(done)
 
 
 def test_ssh_to_a_machine_knows_its_keys_from_juju(tmp_path):

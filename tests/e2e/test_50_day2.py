@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
-from tests.support.site import ROOT, bmc_power, control, explain, maas, maas_machines, openstack, play, world
+from tests.support.site import ROOT, bmc_power, control, explain, maas, maas_machines, openstack, play, run, world
 
-ADD, REMOVE, SITE = "playbooks/add-node.yml", "playbooks/remove-node.yml", "playbooks/site.yml"
+ADD, REMOVE = "playbooks/add-node.yml", "playbooks/remove-node.yml"
 
 
 def statuses() -> dict[str, str]:
@@ -102,8 +103,20 @@ def permanent(tmp_path_factory):
     return ["-i", str(file)]
 
 
-def test_a_rerun_of_site_keeps_them_and_changes_nothing(permanent):
-    done, sums = play(SITE, *permanent)
+def test_site_of_the_installed_tarball_keeps_them_and_changes_nothing(permanent):
+    build = ROOT / "build" / "e2e"
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    # None of the checkout's settings, so that only what is in the tarball can be found.
+    (build / "ansible.cfg").write_text("[defaults]\n")
+    alone = {"ANSIBLE_CONFIG": str(build / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(build / "collections")}
+    done = run("ansible-galaxy", "collection", "build", "--output-path", str(build), str(ROOT), env=alone, cwd=build)
+    assert done.returncode == 0, explain(done)
+    (tarball,) = build.glob("stratus-cloud-*.tar.gz")
+    done = run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", str(tarball), env=alone, cwd=build)
+    assert done.returncode == 0, explain(done)
+    assert (build / "collections/ansible_collections/stratus/cloud/playbooks/site.yml").is_file()
+    done, sums = play("stratus.cloud.site", *permanent, env=alone, cwd=build)
     assert done.returncode == 0, explain(done)
     assert sums["changed"] == 0, explain(done)
     assert "the cloud stratus-lab is already there" in done.stdout

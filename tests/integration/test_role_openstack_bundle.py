@@ -278,6 +278,20 @@ def test_the_bundle_gets_its_machines(site):
     assert "MAAS cannot switch on" not in done.stdout
 
 
+@pytest.mark.parametrize("later", [[], ["relate nova-cloud-controller and keystone"]])
+def test_clients_of_keystone_are_related_when_it_has_its_certificate(site, later):
+    site.answers["juju_bundle"]["later"] = later
+    done, _changed, asked = site.play("compose", "deploy", "relate")
+    assert done.returncode == 0, told(done)
+    looked = ["maas_vm", "maas_machine_info", "maas_machine_info", "juju_bundle"]
+    assert [call["module"] for call in asked] == looked + (["juju_wait", "juju_bundle"] if later else [])
+    if later:
+        *_others, applied, waited, again = asked
+        assert waited["applications"] == ["keystone"]
+        assert applied["later"] == ["keystone:identity-service"] and again["later"] == []
+        assert {name: value for name, value in again.items() if name != "later"} == {name: value for name, value in applied.items() if name != "later"}
+
+
 def test_who_is_installed_without_a_bmc_is_named(site):
     site.answers["maas_machine_info"] = {"machines": [metal(0), metal(1, "manual")]}
     done, _changed, _asked = site.play("compose", "deploy")

@@ -53,7 +53,6 @@ TYPED = (
 PLAYED = {
     "tests/e2e/test_10_site.py": [
         r"ansible-playbook -i (inventories/lab|inventories/mine) playbooks/site\.yml",
-        r"ansible-playbook stratus\.cloud\.site",
     ],
     "tests/e2e/test_20_record.py": [
         r"ansible-playbook -i \S+ (playbooks/preflight\.yml|stratus\.cloud\.preflight)",
@@ -64,7 +63,10 @@ PLAYED = {
     "tests/e2e/test_35_docs.py": [r"openstack --os-cloud stratus (network|subnet) create .* outside"],
     "tests/e2e/test_40_compute.py": [r"ansible-playbook -i INVENTORY (playbooks/rebalance\.yml|stratus\.cloud\.rebalance)"],
     "tests/e2e/test_45_live_migration.py": [r"ansible-playbook -i INVENTORY stratus\.cloud\.live_migration"],
-    "tests/e2e/test_50_day2.py": [r"ansible-playbook -i INVENTORY (playbooks/(add|remove)-node\.yml|stratus\.cloud\.(add|remove)_node) -e node=compute2"],
+    "tests/e2e/test_50_day2.py": [
+        r"ansible-playbook -i INVENTORY (playbooks/(add|remove)-node\.yml|stratus\.cloud\.(add|remove)_node) -e node=compute2",
+        r"ansible-playbook stratus\.cloud\.site",
+    ],
     "tests/e2e/test_90_teardown.py": [r"ansible-playbook -i INVENTORY stratus\.cloud\.teardown( -e level=cloud)?( -e confirm=yes)?"],
     "molecule/zun/converge.yml": [r"ansible-playbook -i INVENTORY playbooks/zun\.yml"],
     "molecule/zun/teardown.yml": [r"ansible-playbook -i INVENTORY playbooks/zun_teardown\.yml"],

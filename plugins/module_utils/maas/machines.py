@@ -30,6 +30,9 @@ POWER_PARAMETERS = (
 POWER_SECRETS = ("k_g", "key", "os_password", "password", "power_pass", "power_token", "power_token_secret")
 HIDDEN = "VALUE HIDDEN"
 
+# What a BMC's plain words are called by MAAS's power drivers; everything under 'parameters' of an inventory's bmc goes through as it is.
+BMC_WORDS = {"address": "power_address", "user": "power_user", "password": "power_pass"}
+
 
 def power_options():
     options = {name: dict(type="str", no_log=False) for name in POWER_PARAMETERS}
