@@ -75,8 +75,9 @@ molecule: lab-check venv ## the host roles on real hosts (one scenario: make mol
 molecule-down: venv ## take away molecule's hosts that a run left behind, and prove that nothing is left
 	@python -m lab.hosts.standalone down
 
-e2e: lab-check venv ## all of the end-to-end tests on one lab with hosts, and a rehearsal (three quarters of an hour)
-	STRATUS_FULL=1 pytest tests/e2e tests/integration/test_rehearsal.py -v
+e2e: lab-check venv ## all of the end-to-end tests on one lab with hosts, and what a short run of the others leaves out (an hour)
+	STRATUS_FULL=1 pytest tests/e2e -v
+	STRATUS_FULL=1 pytest tests/integration -m long --timeout 1500
 
 sanity: venv ## ansible-test sanity on the built collection
 	tests/sanity

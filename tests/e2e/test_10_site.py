@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from tests.support import leaks
-from tests.support.marks import long
 from tests.support.site import OUT, ROOT, bmc_power, explain, maas_machines, openstack, play, run, world
 
 # What is written to hold secrets, for its owner alone.
@@ -59,7 +60,7 @@ def test_site_builds_the_cloud():
 
 
 # test_50_day2 runs it again, too, with two machines more: that will do for a short run.
-@long
+@pytest.mark.long
 def test_the_same_command_again_changes_nothing():
     done, sums = play("playbooks/site.yml")
     assert done.returncode == 0, explain(done)

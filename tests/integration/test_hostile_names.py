@@ -30,7 +30,8 @@ TEXTS = {
 }
 
 
-@pytest.fixture(params=TEXTS)
+# A short run takes what would run something, and what would talk to the terminal.
+@pytest.fixture(params=[name if name in ("template", "terminal") else pytest.param(name, marks=pytest.mark.long) for name in TEXTS])
 def text(request, tmp_path):
     return TEXTS[request.param].replace("CANARY", str(tmp_path / "canary"))
 

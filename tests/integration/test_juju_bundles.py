@@ -13,7 +13,6 @@ import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, bundle, client, model, status
 
 from tests.support.juju_lab import JujuLabThread
-from tests.support.marks import long
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLES = {name: ROOT / "bundles" / f"{name}.yaml" for name in ("thesis-jammy-2023.1", "jammy-2024.1")}
@@ -84,7 +83,7 @@ def texts(plan):
     return [step["text"] for step in plan["steps"] if step["action"] != "charm"]
 
 
-@pytest.mark.parametrize("name", [pytest.param("thesis-jammy-2023.1", marks=long), "jammy-2024.1"])
+@pytest.mark.parametrize("name", [pytest.param("thesis-jammy-2023.1", marks=pytest.mark.long), "jammy-2024.1"])
 def test_broken_after_every_step_and_continued(lab, name):
     desired = bundle.normal(bundle.load(str(BUNDLES[name])))
     lab.call(lab.model, "whole")
@@ -188,7 +187,7 @@ def test_pruned_to_what_the_bundle_names(lab):
         assert gone == {before["units"]["openstack-dashboard/0"][0]} | {name for name in before["machines"] if name.startswith("8")}
 
 
-@pytest.mark.parametrize("name", ["thesis-jammy-2023.1", pytest.param("jammy-2024.1", marks=long)])
+@pytest.mark.parametrize("name", ["thesis-jammy-2023.1", pytest.param("jammy-2024.1", marks=pytest.mark.long)])
 def test_the_official_client_agrees(lab, name):
     """libjuju deploys the same bundle by itself; both models must be the same."""
     from juju.model import Model

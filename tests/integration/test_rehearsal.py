@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.marks import long
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -34,6 +32,7 @@ def rehearse(inventory, tmp_path):
     return done, found
 
 
+@pytest.mark.long
 def test_scripts_and_plugins_of_the_inventory_see_no_network_either(tmp_path):
     """They are read before the lab is there, and would ask the operator's own network."""
     site, seen = tmp_path / "site", tmp_path / "seen"
@@ -51,7 +50,7 @@ def test_scripts_and_plugins_of_the_inventory_see_no_network_either(tmp_path):
     assert "Note: not read, as if it were not there: region.maas.yml" in done.stdout
 
 
-@long
+@pytest.mark.long
 def test_the_example_goes_through_and_its_times_are_predicted(tmp_path):
     """With one BMC in a network of its own."""
     site = tmp_path / "site"
@@ -74,7 +73,7 @@ def test_the_example_goes_through_and_its_times_are_predicted(tmp_path):
     assert run["states"]["application"]["keystone"][-1][1] == "active" and "nova-compute" in page and page.count("<rect") > 60
 
 
-@long
+@pytest.mark.long
 def test_what_is_wrong_is_told_with_remedies_and_nothing_is_run(tmp_path):
     site = tmp_path / "site"
     shutil.copytree(ROOT / "inventories/example", site)
