@@ -119,7 +119,7 @@ def test_site_of_the_installed_tarball_keeps_them_and_changes_nothing(permanent)
     done, sums = play("stratus.cloud.site", *permanent, env=alone, cwd=build)
     assert done.returncode == 0, explain(done)
     assert sums["changed"] == 0, explain(done)
-    assert "the cloud stratus-lab is already there" in done.stdout
+    assert "The cloud stratus-lab is already there" in done.stdout
     assert {"compute2", "compute3"} <= set(hypervisors())
 
 
