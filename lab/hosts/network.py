@@ -112,7 +112,15 @@ def up(lab: Path, memory: Path, plan: Plan = LAB) -> None:
         raise NetworkError(f"nft: {result.stderr.strip()}")
 
 
+def ports(plan: Plan = LAB) -> list[str]:
+    """The hosts' interfaces on this machine."""
+    return [link["ifname"] for link in links() if link.get("master") in plan.addresses]
+
+
 def down(memory: Path, plan: Plan = LAB) -> None:
+    # They go with their hosts' namespaces, but in the kernel's own time: once, not within minutes.
+    for port in ports(plan):
+        ip("link", "del", port, check=False)
     for bridge in plan.addresses:
         ip("link", "del", bridge, check=False)
     subprocess.run(["nft", "delete", "table", "ip", plan.table], capture_output=True, check=False)
@@ -146,6 +154,7 @@ def address_del(address: str) -> None:
 def traces(plan: Plan = LAB) -> list[str]:
     """What of the networks is still there."""
     left = [f"bridge {link['ifname']}" for link in links() if link.get("ifname") in plan.addresses]
+    left += [f"interface {port}" for port in ports(plan)]
     if subprocess.run(["nft", "list", "table", "ip", plan.table], capture_output=True, check=False).returncode == 0:
         left.append(f"nft table ip {plan.table}")
     return left

@@ -241,9 +241,9 @@ class Host:
         outside = veth_name(self.name, nic.name)
         mac = nic.mac or mac_of(self.name, nic.name)
         subprocess.run(["ip", "link", "del", outside], capture_output=True, check=False)
-        ip = ["ip", "link", "add", outside, "type", "veth", "peer", "name", nic.name, "address", mac, "netns", str(pid)]
+        # A port of the bridge from its first moment: that is how one that is left behind is known.
+        ip = ["ip", "link", "add", outside, "master", nic.bridge, "up", "type", "veth", "peer", "name", nic.name, "address", mac, "netns", str(pid)]
         subprocess.run(ip, check=True, capture_output=True)
-        subprocess.run(["ip", "link", "set", outside, "master", nic.bridge, "up"], check=True, capture_output=True)
 
     def running(self) -> bool:
         return bool(self.cgroup.pids())
