@@ -31,6 +31,7 @@ def made(site, *arguments):
     return done.stdout, yaml.safe_load((site / "hosts.yml").read_text())["all"]["children"]["compute"]["hosts"]
 
 
+@pytest.mark.long
 def test_a_machine_that_serves_somebody_is_left_out_unless_it_is_named(lab, tmp_path):
     declared("compute0", "compute1", ready=True)(lab)
     run("maas_machine_state", {"machines": ["compute1"], "state": "deployed", "wait_timeout": 60})

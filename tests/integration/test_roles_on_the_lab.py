@@ -55,6 +55,8 @@ def lab():
         yield lab
 
 
+# tests/e2e/test_60_recovery.py does most of it on hosts.
+@pytest.mark.long
 def test_after_a_power_cut_vault_is_started_and_opened_and_failed_hooks_are_tried_again(lab, tmp_path):
     site = Site(lab, tmp_path, DATABASE, DATABASE_RELATIONS)
     done, _changed, _asked = site.run("vault")
