@@ -137,7 +137,9 @@ def build_base(path: Path, packages: Iterable[str] = (), log: Path | None = None
     work.chmod(0o755)
     tree = work / "tree"
     try:
-        argv = ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(include)}", "--dpkgopt=path-exclude=/usr/share/man/*"]
+        # In a mount namespace of its own: whoever kills the build leaves no mount of it.
+        argv = ["unshare", "--mount", "--fork", "--kill-child", "--propagation", "private"]
+        argv += ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(include)}", "--dpkgopt=path-exclude=/usr/share/man/*"]
         argv += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=force-unsafe-io"]
         settings = work / "apt.conf"
         settings.write_text(apt_settings())
