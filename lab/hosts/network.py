@@ -121,8 +121,10 @@ def down(memory: Path, plan: Plan = LAB) -> None:
     # They go with their hosts' namespaces, but in the kernel's own time: once, not within minutes.
     for port in ports(plan):
         ip("link", "del", port, check=False)
-    for bridge in plan.addresses:
-        ip("link", "del", bridge, check=False)
+    # A bridge stays with what could not be taken away: without it nobody would know whose that is.
+    if not ports(plan):
+        for bridge in plan.addresses:
+            ip("link", "del", bridge, check=False)
     subprocess.run(["nft", "delete", "table", "ip", plan.table], capture_output=True, check=False)
     # Whoever is up still needs the forwarding; the last one puts it back.
     if memory.exists() and not any(traces(other) for other in PLANS):
