@@ -112,9 +112,9 @@ def up(lab: Path, memory: Path, plan: Plan = LAB) -> None:
         raise NetworkError(f"nft: {result.stderr.strip()}")
 
 
-def ports(plan: Plan = LAB) -> list[str]:
+def ports(plan: Plan = LAB, found: list[dict] | None = None) -> list[str]:
     """The hosts' interfaces on this machine."""
-    return [link["ifname"] for link in links() if link.get("master") in plan.addresses]
+    return [link["ifname"] for link in (links() if found is None else found) if link.get("master") in plan.addresses]
 
 
 def down(memory: Path, plan: Plan = LAB) -> None:
@@ -155,8 +155,9 @@ def address_del(address: str) -> None:
 
 def traces(plan: Plan = LAB) -> list[str]:
     """What of the networks is still there."""
-    left = [f"bridge {link['ifname']}" for link in links() if link.get("ifname") in plan.addresses]
-    left += [f"interface {port}" for port in ports(plan)]
+    found = links()
+    left = [f"bridge {link['ifname']}" for link in found if link.get("ifname") in plan.addresses]
+    left += [f"interface {port}" for port in ports(plan, found)]
     if subprocess.run(["nft", "list", "table", "ip", plan.table], capture_output=True, check=False).returncode == 0:
         left.append(f"nft table ip {plan.table}")
     return left

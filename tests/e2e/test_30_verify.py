@@ -58,7 +58,7 @@ def stopped(service):
         with requests.Session() as session:
             again = Retry(total=120, backoff_factor=1, backoff_max=1, status_forcelist=[502, 503, 504])
             session.mount("https://", HTTPAdapter(max_retries=again))
-            session.get(public, verify=False, timeout=30)
+            session.get(public, verify=str(OUT / "root-ca.pem"), timeout=30)
 
 
 def on_host(command):
