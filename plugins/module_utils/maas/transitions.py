@@ -172,6 +172,9 @@ def plan(state, machine, params=None):
             return Step(["override_failed_testing"], True)
         if status == "Ready" and params.get("force"):
             return Step(["commission"], True)
+        if status == "Failed deployment" and (machine.get("owner_data") or {}).get("juju-model-uuid"):
+            # Juju's until it is taken out of the model, which releases it (provider/maas writes whose it is when it deploys).
+            return Step(alone="Juju has it, and its deployment failed")
     if state == "tested" and status == "Ready" and machine.get("testing_status") == 2 and not params.get("force"):
         return Step(alone="it passed its tests already")
     if state == "deployed" and status == "Failed deployment" and params.get("redeploy"):

@@ -283,6 +283,14 @@ def test_locked_machines_are_released_only_when_asked():
     assert transitions.plan("unlocked", locked).ops == ["unlock"]
 
 
+def test_a_failed_deployment_of_jujus_is_left_to_juju():
+    """Otherwise the run that takes it out of the model would never come so far."""
+    failed = machine("aaaaaa", "a", 11)
+    assert "release it first" in transitions.plan("ready", failed).refuse
+    step = transitions.plan("ready", {**failed, "owner_data": {"juju-model-uuid": "m", "juju-controller-uuid": "c"}})
+    assert (step.alone, step.ops, step.wait, step.refuse) == ("Juju has it, and its deployment failed", [], False, None)
+
+
 def test_forms_of_operations():
     params = {"enable_ssh": True, "skip_bmc_config": False, "testing_scripts": [], "commissioning_scripts": ["a", "b"], "erase": True}
     assert transitions.form_of("commission", params) == {"enable_ssh": 1, "commissioning_scripts": "a,b", "testing_scripts": "none"}
