@@ -70,7 +70,7 @@ def of_cloud(machines, ids, names, hosts, controller=None, models=None):
     Juju controller. models: where the model is gone, UUIDs of those that the controller still has (none when it does not answer); None where it is there.
 
     Juju writes on each machine of MAAS whose it is (juju/juju, provider/maas: owner data juju-model-uuid, juju-controller-uuid, juju-is-controller), and
-    MAAS forgets it at the release. A machine in use without that, or of another controller, is somebody's.
+    MAAS forgets it at the release. A machine in use without that, or of another controller, is somebody's, also when it is called as one of this cloud's.
     """
     found = []
     for machine in machines:
@@ -78,6 +78,8 @@ def of_cloud(machines, ids, names, hosts, controller=None, models=None):
         model, own = about.get("juju-model-uuid"), about.get("juju-controller-uuid")
         # The controller's machine goes with the controller.
         left = model and about.get("juju-is-controller") != "true" and (own == controller if controller else machine["hostname"] in hosts)
-        if machine["system_id"] in ids or machine["hostname"] in names or (models is not None and left and model not in models):
+        foreign = (own and controller and own != controller) or model in (models or ())
+        named = machine["hostname"] in names and not foreign
+        if machine["system_id"] in ids or named or (models is not None and left and model not in models):
             found.append(machine)
     return found

@@ -54,3 +54,16 @@ def test_the_thesis_bundle_asks_for_eleven_virtual_and_two_metal_machines():
     assert (vms[0]["memory"], vms[0]["cores"], vms[0]["disks"]) == (6144, 4, ["20"])
     assert (vms[10]["memory"], vms[10]["disks"]) == (4096, ["20"])
     assert len(machines) - len(vms) == 2
+
+
+def test_a_machine_with_a_name_of_the_cloud_s_that_another_controller_or_model_has_is_somebodys():
+    def row(**about):
+        return {"hostname": "os-0", "system_id": "aaa", "owner_data": {f"juju-{key}-uuid": value for key, value in about.items()}}
+
+    def ours(machine, ids=(), models=()):
+        return placement.cloud_machines([machine], ids, ["os-0"], [], "mine", models) == [machine]
+
+    assert ours(row()) and ours(row(controller="mine", model="gone"))
+    assert not ours(row(controller="other", model="its"))
+    assert not ours(row(controller="mine", model="staging"), models=["staging"])
+    assert ours(row(controller="mine", model="m"), ids=["aaa"], models=None)
