@@ -171,7 +171,10 @@ def migrate(settings):
             "CREATE TABLE IF NOT EXISTS django_migrations (id bigserial PRIMARY KEY, app varchar(255) NOT NULL, name varchar(255) NOT NULL, "
             "applied timestamptz NOT NULL DEFAULT now())"
         )
-        cursor.execute("INSERT INTO django_migrations (app, name) VALUES ('maasserver', '0001_initial')")
+        cursor.execute(
+            "INSERT INTO django_migrations (app, name) SELECT 'maasserver', '0001_initial' "
+            "WHERE NOT EXISTS (SELECT 1 FROM django_migrations WHERE app = 'maasserver' AND name = '0001_initial')"
+        )
         cursor.execute("CREATE TABLE IF NOT EXISTS maasserver_config (id bigserial PRIMARY KEY, name varchar(255) UNIQUE NOT NULL, value jsonb)")
         connection.commit()
         connection.close()
@@ -292,6 +295,22 @@ def cmd_init(options):
             "To create admins when not using external authentication, run\n\n  sudo maas createadmin\n\nTo enable TLS for secured communication, please run\n\n"
             "  sudo maas config-tls enable\n"
         )
+    return 0
+
+
+def cmd_migrate(_options):
+    if not lab.is_root():
+        lab.fail("The 'migrate' command must be run by root.")
+    if current_mode() == "none":
+        print("MAAS is not configured")
+        return 1
+    if current_mode() == "rack":
+        print("Mode 'rack' is not connected to a database. No migrations to perform.")
+        return 1
+    problem = migrate(saved_database())
+    if problem:
+        lab.fail(f"django.db.utils.OperationalError: {problem}\n")
+    print("Running migrations:\n  No migrations to apply.")
     return 0
 
 
@@ -433,6 +452,7 @@ def parser():
     key.add_argument("--generate", action="store_true")
     key.add_argument("--delete")
     commands.add_parser("status").set_defaults(run=cmd_status)
+    commands.add_parser("migrate").set_defaults(run=cmd_migrate)
     config = commands.add_parser("config")
     config.set_defaults(run=cmd_config)
     config.add_argument("--maas-url")

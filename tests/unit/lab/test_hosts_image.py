@@ -225,6 +225,15 @@ def test_end_of_input_does_not_hang_for_ever(maas, monkeypatch):
     assert run(maas, "init", "region+rack", "--maas-url", "http://x") == 1
 
 
+def test_migrate_is_a_regions(maas, monkeypatch, capsys):
+    assert run(maas, "migrate") == 1 and capsys.readouterr().out == "MAAS is not configured\n"
+    Path(maas.MODE).write_text("region+rack")
+    Path(maas.CONFIG).write_text("database_host: h\ndatabase_name: c\ndatabase_user: a\ndatabase_pass: secret\n")
+    asked = []
+    monkeypatch.setattr(maas, "migrate", asked.append)
+    assert run(maas, "migrate") == 0 and asked[0]["host"] == "h"
+
+
 def test_createadmin_asks_for_what_is_missing(maas, monkeypatch, capsys):
     monkeypatch.setattr(maas, "region_only", lambda: None)
     answers = iter(["one", "two"])
