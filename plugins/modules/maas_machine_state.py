@@ -28,7 +28,7 @@ options:
   state:
     description:
       - V(ready) (or V(commissioned)) commissions machines that are New or failed their commissioning, tests again those that failed their tests,
-        waits for those under way, and leaves alone those that are Ready or in use.
+        waits for those under way, and leaves alone those that are Ready or in use, also those of Juju whose deployment failed.
       - V(tested) runs the tests on machines that did not pass them yet.
       - V(allocated) reserves machines for the user of the API key; V(deployed) installs them, allocating them if need be; V(released) gives them back.
       - V(broken) and V(fixed) mark machines; V(locked) and V(unlocked) protect deployed machines from release and deletion.
