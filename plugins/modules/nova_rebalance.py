@@ -12,7 +12,7 @@ description:
   - The load of a host is the allocated share of what may be allocated there, by Placement and its ratios, of the scarcest of O(resources).
   - The plan never asks a host for more than it has, keeps servers of (anti-)affinity groups apart and together (soft policies as
     well), leaves availability zones to themselves, and neither gives to nor takes from hosts that are disabled or down.
-  - Servers that are stopped, busy or in error stay, and those whose flavor asks for more than amounts (traits, pinned CPUs, devices, aggregates).
+  - Servers that are stopped, busy, locked or in error stay, and those whose flavor asks for more than amounts (traits, pinned CPUs, devices, aggregates).
   - In check mode it returns the plan; the diff shows the load of each host before and after.
 author:
   - The stratus.cloud developers (@stratus-cloud)
@@ -38,6 +38,12 @@ options:
   max_moves:
     description: So many moves at most. The plan then evens as much as it can with these.
     type: int
+  plan:
+    description: >-
+      The plan that was agreed to, as RV(plan) of an earlier call has it. When another one is due by now, for servers that came or went, the module
+      fails and moves nothing.
+    type: list
+    elements: dict
   max_failures:
     description: After so many failed moves no other is begun; those under way end.
     type: int
@@ -117,6 +123,7 @@ def main():
             "hosts": {"type": "list", "elements": "str"},
             "exclude_servers": {"type": "list", "elements": "str", "default": []},
             "max_moves": {"type": "int"},
+            "plan": {"type": "list", "elements": "dict"},
             "max_failures": {"type": "int", "default": 1},
             **nova.MIGRATES,
         }

@@ -208,6 +208,8 @@ def why_stays(cloud, server):
     reason = rules.obstacle(server)
     if reason:
         return reason
+    if server.locked:
+        return "is locked"
     if server.special:
         return f"its flavor asks for {server.special}: only nova's scheduler knows where it fits"
     for group in cloud.groups:

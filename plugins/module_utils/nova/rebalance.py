@@ -35,12 +35,17 @@ def survey(client, options):
 
 def diff(found):
     """The load of each host, and the moves, as lines to be read."""
-    moves = [f"{number}. {one['server']}: {one['from']} -> {one['to']}" for number, one in enumerate(found["plan"], 1)]
+    lines = [f"{number}. {one['server']}: {one['from']} -> {one['to']}" for number, one in enumerate(found["plan"], 1)]
     before, after = (
         {name: f"{about['load']:.1f} % ({amounts(about)}; {about['servers']} servers)" for name, about in sorted(found["hosts"][side].items())}
         for side in ("before", "after")
     )
-    return {"before": {"hosts": before, "moves": []}, "after": {"hosts": after, "moves": moves}}
+    return {"before": {"hosts": before, "moves": []}, "after": {"hosts": after, "moves": lines}}
+
+
+def moves(plan):
+    """What makes two plans the same."""
+    return [(one["id"], one["from"], one["to"]) for one in plan]
 
 
 def amounts(about):
@@ -73,14 +78,21 @@ def work(module, client, clock=time.monotonic, sleep=time.sleep):
     # A later slice goes on with what the plan was made of: the cloud has changed since, by its moves.
     snapshot, found = (clouds.restored(resume["snapshot"]), resume["found"]) if resume else survey(client, options)
     answer = {"changed": bool(found["plan"]), "diff": diff(found), "waited": 0.0, **found}
+    shown = options.get("plan")
+    if shown is not None and not resume and moves(shown) != moves(found["plan"]):
+        raise NovaFault(
+            f"The cloud has changed since the plan was shown: {len(found['plan'])} other moves would even it now. Nothing was begun; "
+            "look at the new plan and run again",
+            **found,
+        )
     if module.check_mode or not found["plan"]:
         return answer
     jobs = [migrations.job(one["id"], one["server"], one["from"], one["to"]) for one in found["plan"]]
-    moves = migrations.of(client, jobs, options, clock, fits=fits(snapshot))
+    asked = migrations.of(client, jobs, options, clock, fits=fits(snapshot))
     if not options["wait"]:
-        return {**answer, "migrations": moves.ask_all()}
+        return {**answer, "migrations": asked.ask_all()}
     try:
-        done = migrations.carry_out(moves, options, clock, sleep)
+        done = migrations.carry_out(asked, options, clock, sleep)
     except NovaFault as error:
         raise NovaFault(str(error), **{**found, **error.result}) from None
     if done.get("unfinished"):

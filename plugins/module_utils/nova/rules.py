@@ -103,6 +103,8 @@ def facts(server):
         found.append(f"its flavor asks for {server.special}: only nova's scheduler knows where it fits")
     if server.vm_state == "paused":
         found.append("paused: stays so")
+    if server.locked:
+        found.append("locked: moved all the same, as an administrator may")
     return found
 
 

@@ -44,6 +44,25 @@ def test_the_plan_of_check_mode_is_what_the_run_does_and_the_next_run_does_nothi
     assert not even(cloud)["changed"]
 
 
+def test_another_plan_than_the_one_that_was_shown_is_not_carried_out():
+    cloud = full()
+    shown = even(cloud, check=True)["plan"]
+    cloud.add("new", "c1", vcpus=8)
+    with pytest.raises(NovaFault, match="The cloud has changed since the plan was shown"):
+        even(cloud, plan=shown)
+    assert cloud.writes == []
+    same = full()
+    assert even(same, plan=even(same, check=True)["plan"])["changed"] and len(moves(same)) == 2
+
+
+def test_a_locked_server_stays():
+    cloud = FakeCloud("c0", "c1")
+    for name in "abcd":
+        cloud.add(name, "c0", vcpus=4, locked=name == "a")
+    told = even(cloud, check=True)
+    assert "a" not in [one["server"] for one in told["plan"]] and {"server": "a", "id": "id-a", "reason": "is locked"} in told["staying"]
+
+
 def crossing():
     """A plan whose second move needs the room that the first one leaves."""
     cloud = FakeCloud("c0", "c1", "c2", room={"VCPU": (10, 1.0), "MEMORY_MB": (99999, 1.0)})
