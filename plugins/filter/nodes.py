@@ -24,5 +24,6 @@ class FilterModule:
             "node_add_problems": nodes.add_problems,
             "node_going": nodes.going,
             "node_remove_problems": nodes.remove_problems,
+            "node_taken": nodes.taken,
             "node_remains": nodes.remains,
         }

@@ -18,7 +18,9 @@ SERVES = "stratus-node"
 # The tag in MAAS of a machine that leaves, from before it leaves the model until its disks are erased.
 ERASING = "stratus-erasing"
 # Statuses in which a machine that is none of the model's serves somebody else.
-OTHERS_USE = ("Deployed", "Deploying", "Failed deployment", "Reserved")
+OTHERS_USE = ("Allocated", "Deployed", "Deploying", "Failed deployment", "Reserved")
+# What Juju writes on each machine of MAAS that it takes (juju/juju, provider/maas); MAAS forgets it at the release.
+HOLDER = "juju-model-uuid"
 PLACEHOLDER = "CHANGE-ME"
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 # Statuses of MAAS from which a machine that belongs to nobody comes to Ready by itself or by commissioning.
@@ -85,10 +87,10 @@ def applications(machines, application, tag):
 
 
 def survey(hosts, machines, status, wanted):
-    """One entry for each host, in order: {name, system_id, maas, owner, power, erasing, machine, units, others, missing, serves}.
+    """One entry for each host, in order: {name, system_id, maas, owner, held, power, erasing, machine, units, others, missing, serves}.
 
     ``machines``: of MAAS; ``status``: the model; ``wanted``: the applications that belong on a compute machine. ``units`` are those of
-    these applications, ``others`` all further ones, ``missing`` the applications that have none yet.
+    these applications, ``others`` all further ones, ``missing`` the applications that have none yet; ``held``: UUID of the model that has it.
     """
     in_maas = {machine["hostname"]: machine for machine in machines}
     of_instance = {instance_of(about): name for name, about in status["machines"].items() if instance_of(about) and not about["parent"]}
@@ -106,6 +108,7 @@ def survey(hosts, machines, status, wanted):
                 "system_id": machine.get("system_id"),
                 "maas": machine.get("status"),
                 "owner": machine.get("owner"),
+                "held": _holder(machine),
                 "power": machine.get("power_state"),
                 "erasing": ERASING in (machine.get("tags") or []),
                 "machine": number,
@@ -191,7 +194,7 @@ def remove_problems(nodes, application, model, left):
         others = node["others"] + [unit for unit in node["units"] if unit.rpartition("/")[0] != application]
         if node["machine"] is not None and others:
             found.append(f"{name} (machine {node['machine']} of the model {model}) also carries {', '.join(others)}: empty and remove that first.")
-        if node["machine"] is None and node["maas"] in OTHERS_USE:
+        if _others(node):
             known = " although nova knows it" if _known_to_cloud(left[name]) else ""
             found.append(
                 f"{name} is {node['maas']} in MAAS ({node['system_id']}) and no machine of the model {model}{known}: it is not this cloud's to release."
@@ -199,14 +202,37 @@ def remove_problems(nodes, application, model, left):
     return found
 
 
-def remains(nodes, model, left):
-    """What is left of nodes that should be gone, in sentences."""
+def _holder(machine):
+    return (machine.get("owner_data") or {}).get(HOLDER) or ""
+
+
+def _others(node):
+    """Whether a machine that has left the model serves somebody else. One that is Allocated to be erased is held by a run that was killed."""
+    return node["machine"] is None and node["maas"] in OTHERS_USE and not (node["maas"] == "Allocated" and node["erasing"] and not node["held"])
+
+
+def taken(nodes, machines):
+    """Names of those of the nodes (as they were in the model) that somebody else has in MAAS by now (``machines``). One that Juju left behind is not."""
+    now = {machine["hostname"]: machine for machine in machines}
+    found = []
+    for node in nodes:
+        machine = now.get(node["name"])
+        if machine is None:
+            continue
+        left_behind = bool(node["held"]) and node["held"] == _holder(machine)
+        if not left_behind and _others({**node, "machine": None, "maas": machine["status"], "held": _holder(machine)}):
+            found.append(node["name"])
+    return found
+
+
+def remains(nodes, model, left, taken=()):
+    """What is left of nodes that should be gone, in sentences. ``taken``: those that somebody else has by now."""
     found = []
     for node in nodes:
         name, cloud = node["name"], left[node["name"]]
         if node["machine"] is not None:
             found.append(f"{name} is still machine {node['machine']} of the model {model}.")
-        if node["maas"] not in (None, "Ready", "New"):
+        if node["maas"] not in (None, "Ready", "New") and name not in taken:
             found.append(f"{name} is {node['maas']} in MAAS.")
         parts = [part for part in ("service", "agents", "providers") if cloud[part]]
         if parts:

@@ -22,7 +22,7 @@ def maas(name, status="Ready", power_type="ipmi"):
 
 class Site(RolePlay):
     role = "compute_node"
-    stubbed = ("juju_machine", "juju_unit", "juju_action", "juju_wait", "juju_status_info", "maas_machine_info", "maas_tag")
+    stubbed = ("juju_machine", "juju_unit", "juju_action", "juju_wait", "juju_status_info", "maas_machine_info", "maas_machine_state", "maas_tag")
     hosts = "[controller]\nhere ansible_connection=local\n[spare]\ncompute2\ncompute3\n"
     absent: tuple[str, ...] = ()
 
@@ -91,19 +91,73 @@ def test_a_machine_that_is_slow_or_a_controller_that_is_gone_costs_nothing(site,
     assert "compute3 is not" not in said
 
 
-def leaving(site, **variables):
+GONE = {"failed": True, "msg": "Nova compute node 'compute3.maas' not found in the list of hypervisors. Is the unit already removed from the cloud?"}
+FULL = {"failed": True, "msg": "This unit can not be removed from the cloud because it's still running VMs."}
+
+
+def leaving(site, answer=GONE, **variables):
     site.answers = {"maas_machine_info": {"machines": [maas("compute2", "Deployed"), maas("compute3", "Deployed")]}}
     site.answers["juju_status_info"] = site.model(m5="s-compute2", m6="s-compute3")
+    site.answers["juju_action"] = [({"unit": "nova-compute/m6"}, answer), ({}, {"changed": True})]
     drained = {"ansible.builtin.set_fact": {"compute_node_drain": {"absent": ["compute3"]}}}
     return site.play("survey", "remove_units", first=[drained], compute_node_names="compute2,compute3", **variables)
 
 
 @pytest.mark.parametrize("check", [False, True])
-def test_a_hypervisor_that_nova_has_forgotten_is_not_taken_out_of_the_cloud_twice(site, check):
+def test_a_hypervisor_that_nova_has_forgotten_goes_when_its_charm_says_so_too(site, check):
     """The charm's status says so for some minutes only, and the action fails on a host that is not registered."""
     done, _changed, asked = leaving(site, arguments=["--check"] if check else [])
     assert done.returncode == 0, told(done)
-    assert [call["unit"] for call in site.asked_of(asked, "juju_action", action="remove-from-cloud")] == ["nova-compute/m5"]
+    assert [call["unit"] for call in site.asked_of(asked, "juju_action", action="remove-from-cloud")] == ["nova-compute/m5", "nova-compute/m6"]
     (units,) = site.asked_of(asked, "juju_unit", state="absent")
     assert units["units"] == ["nova-compute/m5", "nova-compute/m6"]
     assert len(site.asked_of(asked, "juju_machine", state="absent")) == (0 if check else 2)
+
+
+def test_a_hypervisor_that_nova_calls_otherwise_stays_while_its_charm_sees_servers(site):
+    """Nova has no service by the machine's name, so nothing was moved; only the charm knows the host's own name."""
+    done, _changed, asked = leaving(site, FULL)
+    assert done.returncode != 0 and "still running VMs" in told(done)
+    assert not site.asked_of(asked, "juju_unit") and not site.asked_of(asked, "juju_machine")
+
+
+def test_the_charm_of_a_dead_host_is_not_asked(site):
+    model = site.model(m5="s-compute2", m6="s-compute3")
+    model["status"]["units"]["nova-compute/m6"]["agent"] = "lost"
+    site.model = lambda **machines: model
+    done, _changed, asked = leaving(site)
+    assert done.returncode == 0, told(done)
+    assert [call["unit"] for call in site.asked_of(asked, "juju_action")] == ["nova-compute/m5"]
+
+
+OURS = {"juju-model-uuid": "ours"}
+
+
+def released(site, *now, got=(), **variables):
+    """``now``: what MAAS says when the machines have left the model. ``got``: those that it lets have for the erasing."""
+    site.answers = {"maas_machine_info": {"machines": [{**one, "tags": []} for one in now]}}
+    site.answers["maas_machine_state"] = [({"state": "allocated"}, {"changed": True, "diff": {"before": {}, "after": {name: "allocated" for name in got}}}), ({}, {})]
+    going = [{"name": one["hostname"], "system_id": one["system_id"], "machine": "5", "held": "ours", "erasing": False} for one in now]
+    first = {"ansible.builtin.set_fact": {"compute_node_going": going}}
+    then = {"ansible.builtin.debug": {"msg": "TAKEN {{ compute_node_taken | join(' ') }}"}}
+    done, _changed, asked = site.play("remove_release", first=[first], then=[then], compute_node_names="x", **variables)
+    assert done.returncode == 0, told(done)
+    states = [(one["state"], one["machines"], one.get("erase", False)) for one in site.asked_of(asked, "maas_machine_state")]
+    return states, done.stdout.rpartition("TAKEN ")[2].partition('"')[0].split()
+
+
+def test_a_machine_that_somebody_has_taken_since_is_neither_released_nor_erased(site):
+    mine, theirs = maas("compute2"), {**maas("compute3", "Deployed"), "owner_data": {"juju-model-uuid": "theirs"}}
+    states, taken = released(site, mine, theirs, got=["compute2"], compute_node_erase="quick")
+    assert states == [("released", ["compute2"], False), ("allocated", ["compute2"], False), ("released", ["compute2"], True)]
+    assert taken == ["compute3"]
+
+
+def test_one_that_somebody_gets_first_is_not_erased(site):
+    states, taken = released(site, maas("compute2"), maas("compute3"), got=["compute2"], compute_node_erase="quick")
+    assert states[-1] == ("released", ["compute2"], True) and taken == ["compute3"]
+
+
+def test_one_that_juju_left_behind_is_released(site):
+    states, taken = released(site, {**maas("compute2", "Deployed"), "owner_data": OURS}, compute_node_erase="none")
+    assert states == [("released", ["compute2"], False)] and taken == []

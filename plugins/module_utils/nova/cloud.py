@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault, Refused
+from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NoHost, NovaFault, Refused
 
 # Flavors that ask for more than amounts: only nova's scheduler can weigh these.
 # https://docs.openstack.org/nova/latest/configuration/extra-specs.html
@@ -192,9 +192,15 @@ def find_host(names, wanted):
     if wanted in names:
         return wanted
     alike = [name for name in names if name.split(".", 1)[0] == wanted.split(".", 1)[0]]
-    if len(alike) == 1 and ("." not in wanted or "." not in alike[0]):
-        return alike[0]
-    raise NovaFault(f"There is no compute service on a host {wanted}; there are {', '.join(names) or 'none'}", hosts=names)
+    if any("." not in wanted or "." not in name for name in alike):
+        if len(alike) == 1:
+            return alike[0]
+        # Not the same as none: one of them may have servers.
+        raise NovaFault(
+            f"{wanted} may be any of {', '.join(alike)} in nova: give the whole name, or take out those that are no more (nova_compute_service, state=absent)",
+            hosts=alike,
+        )
+    raise NoHost(f"There is no compute service on a host {wanted}; there are {', '.join(names) or 'none'}", hosts=names)
 
 
 UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.I)

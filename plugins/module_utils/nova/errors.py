@@ -31,6 +31,10 @@ class Refused(NovaFault):
         self.said = said
 
 
+class NoHost(NovaFault):
+    """Nova has no compute service of that name."""
+
+
 class WriteInCheckMode(NovaFault):
     """A write was about to leave under --check. It does not: this is the client's last line of defence."""
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.stratus.cloud.plugins.module_utils.nova import cloud, drain, rules, services
-from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault, Refused
+from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NoHost, Refused
 
 # Neutron binds these to no single host although they carry a host's name.
 SPREAD = ("network:distributed", "network:router_interface_distributed", "network:floatingip_agent_gateway")
@@ -41,7 +41,7 @@ def known(client, names):
     for name in names:
         try:
             hosts[name] = cloud.find_host(there, name)
-        except NovaFault:
+        except NoHost:
             absent.append(name)
     return hosts, absent
 

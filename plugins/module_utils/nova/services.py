@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.stratus.cloud.plugins.module_utils.nova import cloud, rules
-from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault, Refused, Unreachable
+from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NoHost, NovaFault, Refused, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import ABSENT, DONE, PENDING, Waiter, WaitTimeout
 
 
@@ -59,7 +59,7 @@ def pick(known, hosts):
         try:
             host = cloud.find_host(known, name)
             found[host] = known[host]
-        except NovaFault as error:
+        except NoHost as error:
             missing.append((name, str(error)))
     return found, missing
 

@@ -164,10 +164,30 @@ def test_only_a_machine_with_nothing_but_its_hypervisor_is_removed():
     assert nodes.remove_problems(survey(status, machine("compute2", "Deployed")), "nova-compute", "openstack", left) == []
 
 
-@pytest.mark.parametrize("status", ["Deployed", "Deploying", "Failed deployment", "Reserved"])
+@pytest.mark.parametrize("status", ["Allocated", "Deployed", "Deploying", "Failed deployment", "Reserved"])
 def test_a_machine_that_serves_somebody_else_is_never_released(status):
     (text,) = nodes.remove_problems(survey(model(), machine("compute2", status)), "nova-compute", "openstack", {"compute2": NOTHING})
     assert f"compute2 is {status} in MAAS" in text and "not this cloud's to release" in text
+
+
+def test_one_that_a_killed_run_held_to_erase_it_is_ours_unless_a_model_has_it():
+    held = machine("compute2", "Allocated", tags=[nodes.ERASING])
+    assert nodes.remove_problems(survey(model(), held), "nova-compute", "openstack", {"compute2": NOTHING}) == []
+    juju = {**held, "owner_data": {nodes.HOLDER: "theirs"}}
+    assert nodes.remove_problems(survey(model(), juju), "nova-compute", "openstack", {"compute2": NOTHING})
+
+
+def test_who_was_taken_by_somebody_since():
+    def now(status, about=None):
+        return [{**machine("compute2", status), "owner_data": about or {}}]
+
+    (node,) = survey(model(**{"13": ("id-compute2", {})}), {**machine("compute2", "Deployed"), "owner_data": {nodes.HOLDER: "ours"}})
+    for status in ("Ready", "Releasing", "Disk erasing", "Releasing failed", "New"):
+        assert nodes.taken([node], now(status)) == []
+    assert nodes.taken([node], now("Deployed", {nodes.HOLDER: "ours"})) == []
+    for status, about in (("Allocated", {}), ("Deploying", {}), ("Deployed", {nodes.HOLDER: "theirs"})):
+        assert nodes.taken([node], now(status, about)) == ["compute2"]
+    assert nodes.remains(survey(model(), machine("compute2", "Deployed")), "openstack", {"compute2": NOTHING}, ["compute2"]) == []
 
 
 def test_who_is_still_part_of_the_cloud():

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.nova import leaving
+from ansible_collections.stratus.cloud.plugins.module_utils.nova.errors import NovaFault
 
 from .fake import FakeCloud, Module
 
@@ -38,6 +39,15 @@ def test_an_empty_host_may_go(cloud):
     assert found["problems"] == []
     assert found["rest"] == ["c0", "c1"]
     assert found["left"]["c2"]["service"] == "svc-c2"
+
+
+def test_a_short_name_of_two_hosts_is_not_taken_for_none():
+    """A stale record beside the live one: its servers must not be forgotten."""
+    cloud = Cloud("compute2.old", "compute2.maas", "c0")
+    cloud.add("a", "compute2.maas")
+    with pytest.raises(NovaFault, match="compute2 may be any of compute2.maas, compute2.old in nova: give the whole name, or take out"):
+        look(cloud, "compute2")
+    assert look(cloud, "compute9")["absent"] == ["compute9"]
 
 
 def test_servers_are_planned_onto_the_others_and_never_onto_one_that_leaves_too(cloud):
