@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 
 
 class MaasError(Exception):
@@ -159,6 +160,17 @@ def api_error(status, body, what, retry_after=None):
     kept = None if status == 401 else body
     cls = NotFound if status == 404 else ApiError
     return cls(message, status, body=kept, retry_after=retry_after)
+
+
+@contextmanager
+def brief(client, timeout=15.0):
+    """What is asked meanwhile only adds to an error: it is asked once, and an answer that takes longer than ``timeout`` seconds is done without."""
+    before = client.retry_for, client.timeout
+    client.retry_for, client.timeout = 0.0, min(client.timeout, timeout)
+    try:
+        yield
+    finally:
+        client.retry_for, client.timeout = before
 
 
 def passing(client, poll):

@@ -292,7 +292,9 @@ BMC_PAUSES = (5.0, 15.0)
 
 
 def act(client, machines, steps, params, clock, sleep):
-    """The operations of all steps; ({name: machine as it is now}, {name: why it failed}). BMCs that are away are asked again, all together.
+    """The operations of all steps; ({name: machine as it is now}, {name: why it failed}, {name: operations that were done}).
+
+    BMCs that are away are asked again, all together.
 
     The first operation of all machines comes before the second of any: what takes its time after the first takes it for all at once.
     When the region was waited for in vain once, it is waited for no more: the next machine's operation would find it as it is.
@@ -320,7 +322,7 @@ def act(client, machines, steps, params, clock, sleep):
             todo = [name for name in todo if BMC_AWAY in failed.get(name, "")]
     finally:
         client.retry_for = patience
-    return done, {name: _told(why, did[name], left[name], machine_status(done[name])) for name, why in failed.items()}
+    return done, {name: _told(why, did[name], left[name], machine_status(done[name])) for name, why in failed.items()}, did
 
 
 def _look_again(client, params, todo, done, left, failed):
@@ -425,12 +427,16 @@ def bring(client, params, clock=None, sleep=None, emit=None):
     if refused and not tolerant:
         told = "; ".join(f"{name}: {why}" for name, why in refused.items())
         raise MaasError(f"Cannot bring {len(refused)} of {len(machines)} machines to {state}: {told}", refused=refused, changed=False)
-    acting = [name for name, step in steps.items() if step.ops]
+    acting = {name: step.ops for name, step in steps.items() if step.ops}
+    done, failed = {}, {}
+    if not client.read_only:
+        done, failed, did = act(client, machines, steps, params, clock or time.monotonic, sleep or time.sleep)
+        acting = {name: ops for name, ops in did.items() if ops}
     result = dict(
         changed=bool(acting),
         diff=dict(
             before={machines[name]["hostname"]: _state_text(machines[name]) for name in acting},
-            after={machines[name]["hostname"]: f"{state} (by {', '.join(steps[name].ops)})" for name in acting},
+            after={machines[name]["hostname"]: f"{state} (by {', '.join(ops)})" for name, ops in acting.items()},
         ),
         left_alone={machines[name]["hostname"]: step.alone for name, step in steps.items() if step.alone},
         failed_machines=dict(refused),
@@ -439,7 +445,6 @@ def bring(client, params, clock=None, sleep=None, emit=None):
         timeline=[],
         settled=[],
     )
-    done, failed = ({}, {}) if client.read_only else act(client, machines, steps, params, clock or time.monotonic, sleep or time.sleep)
     for name, machine in {**machines, **done}.items():
         if name in failed:
             result["failed_machines"][machine["hostname"]] = failed[name]

@@ -27,7 +27,7 @@ import re
 import time
 from contextlib import suppress
 
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable, passing
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable, brief, passing
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, lookup, summary
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, FAILED, STUCK_AFTER, TRANSITIONAL, USUAL, machine_status
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter, WaitFailed, WaitTimeout
@@ -220,7 +220,7 @@ class Watch:
     def finish(self):
         """Read what is not read yet, unless that would take the region long and nobody asked for it."""
         if self.stale and (self.details or len(self.stale) <= FEW):
-            with suppress(Unreachable):
+            with suppress(ApiError, Unreachable):
                 self._read(sorted(self.stale))
 
     def _read(self, ids):
@@ -293,10 +293,10 @@ def due(judge, clock):
 
 
 def events_of(client, system_id, limit=20):
-    """A machine's last events of interest, the newest last; None when they cannot be read."""
+    """A machine's last events of interest, the newest last; None when the region does not tell."""
     try:
         answer = client.call("Events", "query", data={"id": system_id, "level": "INFO", "limit": limit}, what="read events")
-    except (ApiError, Unreachable):
+    except ApiError:
         return None
     return sorted(answer.get("events") or [], key=lambda event: event["id"])
 
@@ -325,7 +325,7 @@ def failed_scripts(client, system_id):
     """Names of the scripts that failed in the machine's last runs."""
     try:
         runs = client.read("NodeScriptResults", {"system_id": system_id}, what="read script results")
-    except (ApiError, Unreachable):
+    except ApiError:
         return []
     return sorted({result["name"] for run in runs or [] for result in run.get("results") or [] if result.get("status") in FAILED_SCRIPTS})
 
@@ -347,19 +347,30 @@ REMEDY = {
 }
 
 
+def _why(client, detail):
+    """Put into the detail what the region knows of a machine; False when it does not answer."""
+    try:
+        with brief(client):
+            events = events_of(client, detail["system_id"])
+            detail["failed_scripts"] = failed_scripts(client, detail["system_id"])
+    except Unreachable:
+        return False
+    detail["stage"] = stage_of(detail["status"], detail["failed_scripts"], events)
+    detail["events"] = [f"{event['type']} {event['description']}".strip() for event in (events or [])[-4:]]
+    return True
+
+
 def explain(client, watch, names, limit=10):
     """[{machine, system_id, status, stage, failed_scripts, events, next, text}] and a text of all, for the machines that did not arrive."""
     ids = {name: system_id for system_id, name in watch.names.items()}
-    details = []
+    details, answers = [], True
     for number, name in enumerate(names):
         system_id = ids.get(name)
         status = watch.status.get(system_id, ABSENT)
         detail = {"machine": name, "system_id": system_id, "status": status, "stage": "", "failed_scripts": [], "events": []}
-        if system_id and status != VANISHED and number < limit:
-            events = events_of(client, system_id)
-            detail["failed_scripts"] = failed_scripts(client, system_id)
-            detail["stage"] = stage_of(status, detail["failed_scripts"], events)
-            detail["events"] = [f"{event['type']} {event['description']}".strip() for event in (events or [])[-4:]]
+        if answers and system_id and status != VANISHED and number < limit:
+            # The deadline is over: a region that does not answer for one is not asked for the next.
+            answers = _why(client, detail)
         detail["next"] = REMEDY.get(status, "look at it in MAAS")
         details.append(detail)
     texts = []

@@ -112,6 +112,7 @@ class FakeClient:
         self.read_only = read_only
         self.calls = []
         self.retry_for = 60.0
+        self.timeout = 300.0
         self.warnings = []
 
     def call(self, handler, action, params=None, data=None, what=None, settled=None, timeout=None):

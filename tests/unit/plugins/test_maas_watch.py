@@ -162,6 +162,35 @@ def test_the_deadline_says_what_to_do():
         wait(time, region, ["a"], wait_timeout=300)
 
 
+def test_a_region_that_does_not_answer_at_the_deadline_is_asked_for_one_reason_only():
+    """Each question may take minutes, and the deadline is over."""
+    time, region = setup("a", "b", "c")
+    asked = []
+
+    def silent(params, data):
+        asked.append((region.client.retry_for, region.client.timeout))
+        raise Unreachable("no answer", sent=True)
+
+    for name in ("Events.query", "NodeScriptResults.read"):
+        region.client.handlers[name] = lambda params, data: silent(params, data) if time.now - 1000 >= 300 else {"events": []}
+    with pytest.raises(WaitTimeout, match="a \\(id0000\\) is Commissioning; next: .*c \\(id0002\\) is Commissioning; next: "):
+        wait(time, region, ["a", "b", "c"], wait_timeout=300)
+    assert [one for one in asked if one[0] == 0.0] == [(0.0, 15.0)]
+    assert (region.client.retry_for, region.client.timeout) == (60.0, 300.0)
+
+
+def test_details_that_cannot_be_read_fail_no_wait_that_succeeded(monkeypatch):
+    _time, region = setup("a")
+    found = watch.Watch(region.client, {"Ready"})
+    found.stale = {"id0000"}
+
+    def overloaded(ids):
+        raise ApiError("overloaded", 503)
+
+    monkeypatch.setattr(found, "_read", overloaded)
+    found.finish()
+
+
 def test_lost_events_are_made_up_for():
     time, region = setup("a")
     region.at(100, "a", READY)
@@ -583,6 +612,22 @@ def test_on_failure_continue_reports_and_goes_on():
     result = bring(time, region, ["a", "b"], on_failure="continue")
     assert result["ready"] == ["b"]
     assert result["failed_machines"]["a"]["failed_scripts"] == ["smartctl-validate"]
+
+
+def test_what_the_region_refused_is_no_change():
+    time, region = setup("a", "b", status=READY)
+    allocate = region.client.handlers.get("Machines.allocate")
+
+    def refuse(params, data):
+        if data["system_id"] == region.ids["a"]:
+            raise ApiError("You are not allowed to", 403)
+        return allocate(params, data) if allocate else region.machines[region.ids["b"]]
+
+    region.client.handlers["Machines.allocate"] = refuse
+    result = bring(time, region, ["a"], state="allocated", on_failure="continue")
+    assert (result["changed"], result["diff"], list(result["failed_machines"])) == (False, {"before": {}, "after": {}}, ["a"])
+    result = bring(time, region, ["a", "b"], state="allocated", on_failure="continue")
+    assert (result["changed"], list(result["diff"]["after"])) == (True, ["b"])
 
 
 def test_min_ready_counts_those_in_use():
