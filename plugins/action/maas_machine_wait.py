@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.stratus.cloud.plugins.module_utils import plain
@@ -19,6 +20,9 @@ from ansible_collections.stratus.cloud.plugins.plugin_utils import progress
 # Short at first, so that an operator soon sees that something happens; long later, for every slice starts a process.
 SLICES = (5.0, 10.0, 15.0, 20.0, 30.0)
 HEARTBEAT = 60.0
+# Seconds before a host that could not be reached is tried again, and how long at most where the task names no deadline.
+RECONNECT = 5.0
+LONGEST = 3600.0
 INTERNAL = ("wait_slice", "wait_resume")
 
 
@@ -45,7 +49,20 @@ class ActionModule(ActionBase):
         began = spoke = time.monotonic()
         while True:
             length = SLICES[min(number, len(SLICES) - 1)]
-            result = self._execute_module(module_args={**args, "wait_slice": length}, task_vars=task_vars)
+            sent = time.monotonic()
+            try:
+                result = self._execute_module(module_args={**args, "wait_slice": length}, task_vars=task_vars)
+            except AnsibleConnectionFailure as fault:
+                # A later slice only looks, so it can be had again. The first one may have written.
+                if "wait_resume" not in args:
+                    raise
+                time.sleep(RECONNECT)
+                resume = args["wait_resume"]
+                args["wait_resume"] = resume = {**resume, "elapsed": (resume.get("elapsed") or 0.0) + time.monotonic() - sent}
+                if resume["elapsed"] < float(args.get("wait_timeout") or LONGEST):
+                    continue
+                words = f"The host that asks could not be reached any more: {fault}. The last that was seen: {resume.get('line') or 'nothing'}"
+                result = {"failed": True, "msg": words, "waited": round(resume["elapsed"], 1)}
             number += 1
             changed = changed or bool(result.get("changed"))
             news = result.get("progress") or []

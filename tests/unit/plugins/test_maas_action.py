@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.stratus.cloud.plugins.action import maas_machine_wait as action
 from ansible_collections.stratus.cloud.plugins.plugin_utils import progress
 
@@ -25,7 +26,10 @@ def run(monkeypatch):
 
         def execute(module_args=None, task_vars=None, wrap_async=False):
             calls.append((dict(module_args), wrap_async))
-            return queue.pop(0)
+            found = queue.pop(0)
+            if isinstance(found, Exception):
+                raise found
+            return found
 
         plugin._execute_module = execute
         return plugin.run(task_vars=task_vars or {}), calls, lines
@@ -68,6 +72,22 @@ def test_no_slices_where_there_is_nothing_to_print(run, how):
 
 def test_silence(run):
     assert run([part(1), dict(LAST)], task_vars={"stratus_progress": False})[2] == []
+
+
+def test_a_connection_that_is_lost_between_two_slices_costs_its_time_and_no_more(run, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(action.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(action.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    away = AnsibleConnectionFailure("no route to host")
+    result, calls, _lines = run([part(10, changed=True), away, away, dict(LAST)])
+    assert [args.get("wait_resume", {}).get("elapsed") for args, _wrap in calls] == [None, 10, 15, 20]
+    assert result["changed"] and not result.get("failed")
+
+    result, calls, _lines = run([part(10, changed=True), *[away] * 9], {"wait_timeout": 30})
+    assert (result["failed"], result["changed"], result["waited"], len(calls)) == (True, True, 30, 5)
+    assert "no route to host" in result["msg"] and "0/1 Ready; 10" in result["msg"]
+    with pytest.raises(AnsibleConnectionFailure):
+        run([away])
 
 
 def test_heartbeat(run, monkeypatch):
