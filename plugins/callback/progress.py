@@ -76,6 +76,7 @@ from ansible.template import Templar
 from ansible_collections.stratus.cloud.plugins.module_utils import phases
 from ansible_collections.stratus.cloud.plugins.module_utils.secrecy import is_secret
 from ansible_collections.stratus.cloud.plugins.plugin_utils import collection, progress, record
+from ansible_collections.stratus.cloud.plugins.plugin_utils.containers import plain
 
 ROOT = Path(__file__).resolve().parents[2]
 MINE = "stratus.cloud."
@@ -329,7 +330,7 @@ class CallbackModule(CallbackBase):
                 continue
             try:
                 if anew or name not in self._evaluated or self._evaluated[name][0] != variables[name]:
-                    self._evaluated[name] = (variables[name], templar.template(variables[name]))
+                    self._evaluated[name] = (variables[name], plain(templar.template(variables[name])))
                 value = self._evaluated[name][1]
             except Exception as error:
                 self._display.vv(f"{self.CALLBACK_NAME}: {name}: {error}")

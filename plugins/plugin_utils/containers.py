@@ -8,9 +8,14 @@ from collections.abc import Mapping
 
 
 def plain(value):
-    """Containers that Ansible may hand over lazily, as plain ones with text for keys; what cannot be evaluated raises."""
+    """Containers that Ansible may hand over lazily, as plain ones with text for keys; what cannot be evaluated raises.
+
+    Before ansible-core 2.19 a value with C(!vault) is an object that is no text, and is decrypted when it is made one.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
+    if getattr(value, "__ENCRYPTED__", False):
+        return str(value)
     return value

@@ -184,7 +184,11 @@ class Recorder:
 
 
 def secret_values(data, under_secret=False):
-    """The texts below keys that name secrets, of plain data however deep."""
+    """The texts below keys that name secrets, of data however deep. Before ansible-core 2.19 a value with C(!vault) is no text yet."""
+    if under_secret and getattr(data, "__ENCRYPTED__", False):
+        # One that no password opens is of no use to the run either.
+        with contextlib.suppress(Exception):
+            data = str(data)
     if isinstance(data, dict):
         for key, value in data.items():
             yield from secret_values(value, is_secret(key) or (under_secret and str(key) in CARRIERS))

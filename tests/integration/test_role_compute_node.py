@@ -136,7 +136,8 @@ OURS = {"juju-model-uuid": "ours"}
 def released(site, *now, got=(), **variables):
     """``now``: what MAAS says when the machines have left the model. ``got``: those that it lets have for the erasing."""
     site.answers = {"maas_machine_info": {"machines": [{**one, "tags": []} for one in now]}}
-    site.answers["maas_machine_state"] = [({"state": "allocated"}, {"changed": True, "diff": {"before": {}, "after": {name: "allocated" for name in got}}}), ({}, {})]
+    allocated = {"changed": True, "diff": {"before": {}, "after": dict.fromkeys(got, "allocated")}}
+    site.answers["maas_machine_state"] = [({"state": "allocated"}, allocated), ({}, {})]
     going = [{"name": one["hostname"], "system_id": one["system_id"], "machine": "5", "held": "ours", "erasing": False} for one in now]
     first = {"ansible.builtin.set_fact": {"compute_node_going": going}}
     then = {"ansible.builtin.debug": {"msg": "TAKEN {{ compute_node_taken | join(' ') }}"}}

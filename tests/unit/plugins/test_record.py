@@ -8,6 +8,7 @@ import os
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils import phases
 from ansible_collections.stratus.cloud.plugins.plugin_utils import record
+from ansible_collections.stratus.cloud.plugins.plugin_utils.containers import plain
 
 from tests.support.runs import run
 
@@ -108,6 +109,25 @@ def test_secrets_are_found_by_the_names_of_their_variables_however_deep():
         "plain": "not a secret",
     }
     assert set(record.secret_values(data)) == {"password-one", "password-two", "password-three"}
+
+
+class Vaulted:
+    """What ansible-core makes of C(!vault) before 2.19: no text until it is asked for as one."""
+
+    __ENCRYPTED__ = True
+
+    def __init__(self, text):
+        self.text = text
+
+    def __str__(self):
+        if self.text is None:
+            raise ValueError("no vault secret opens it")
+        return self.text
+
+
+def test_a_value_of_an_older_vault_is_its_text():
+    assert plain({"maas_admin_password": Vaulted("s3cretInline")}) == {"maas_admin_password": "s3cretInline"}
+    assert list(record.secret_values([{"bmc": {"password": Vaulted("s3cretInline")}, "other_password": Vaulted(None)}])) == ["s3cretInline"]
 
 
 def test_scrubbed_data_has_none_left_and_is_plain():
