@@ -16,9 +16,14 @@ def sync_directory(path):
         os.close(descriptor)
 
 
+def part(path):
+    """What a file is called until all of it is written."""
+    return f"{path}.new"
+
+
 def put(path, content, mode=0o600, owner=None):
     """Write a file (bytes): it is the old one or the new one, never a part. ``owner``: (uid, gid), without it the user's own; OSError."""
-    fresh = f"{path}.new"
+    fresh = part(path)
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
         if owner:

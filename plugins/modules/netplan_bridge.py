@@ -42,7 +42,9 @@ options:
     type: path
     default: /etc/netplan
   backup_dir:
-    description: Where the original is kept (0700). A file that is kept there already is never overwritten.
+    description:
+      - Where the original is kept (0700), as it is at the moment when the bridge is made.
+      - One that an earlier run left, whose bridge is in no file any more, is replaced; O(state=absent) removes it if it is what the file says.
     type: path
     default: /var/lib/stratus/netplan
 """
@@ -109,18 +111,40 @@ def present(module, files, backup_dir):
     text = netplan.dump(content)
     if not module.check_mode:
         os.makedirs(backup_dir, mode=0o700, exist_ok=True)
-        if not os.path.exists(backup):
-            put(backup, whole(path), path)
+        # No file has the bridge, so this one is the original, also where an older one is kept: a change-over that was rolled back leaves it.
+        put(backup, whole(path), path)
         put(path, text.encode(), path)
     return {"changed": True, "path": path, "backup": backup, "diff": {"before": files[path][0], "after": text, "before_header": path, "after_header": path}}
+
+
+def forget(backup_dir, backups):
+    """Remove what is kept, and the directory when nothing else is in it."""
+    for backup in backups:
+        os.unlink(backup)
+    if not os.listdir(backup_dir):
+        os.rmdir(backup_dir)
+
+
+def leftovers(files, backup_dir):
+    """What runs left that were cut short or rolled back: originals that are in their place, and parts of some."""
+    kept = {os.path.join(backup_dir, os.path.basename(path)): path for path in files}
+    same = [backup for backup, path in kept.items() if os.path.exists(backup) and whole(backup) == whole(path)]
+    return same + [part for part in map(durable.part, kept) if os.path.exists(part)]
 
 
 def absent(module, files, backup_dir):
     bridge = module.params["bridge"]
     path = netplan.find({path: parsed for path, (_text, parsed) in files.items()}, "bridges", bridge)
+    if not path:
+        # It is gone already.
+        left = leftovers(files, backup_dir)
+        changed = bool(left) or (os.path.isdir(backup_dir) and not os.listdir(backup_dir))
+        if changed and not module.check_mode:
+            forget(backup_dir, left)
+        return {"changed": changed, "path": "", "backup": ""}
     backup = os.path.join(backup_dir, os.path.basename(path))
-    if not path or not os.path.exists(backup):
-        # The bridge was there before us, or is gone already.
+    if not os.path.exists(backup):
+        # It was there before us.
         return {"changed": False, "path": path, "backup": ""}
     with open(backup, encoding="utf-8") as file:
         text = file.read()
@@ -130,9 +154,7 @@ def absent(module, files, backup_dir):
         )
     if not module.check_mode:
         put(path, whole(backup), backup)
-        os.unlink(backup)
-        if not os.listdir(backup_dir):
-            os.rmdir(backup_dir)
+        forget(backup_dir, [backup])
     return {"changed": True, "path": path, "backup": "", "diff": {"before": files[path][0], "after": text, "before_header": path, "after_header": path}}
 
 

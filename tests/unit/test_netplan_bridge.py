@@ -118,8 +118,9 @@ def played(tmp_path, state, check=False):
 CALLS = ("open", "fchown", "fchmod", "fsync", "replace", "close", "unlink", "rmdir")
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["made again", "taken out at once"])
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_cut_at_every_step_the_original_comes_back(tmp_path, monkeypatch, state):
+def test_cut_at_every_step_the_original_comes_back(tmp_path, monkeypatch, state, again):
     original = "# made by hand\n" + yaml.safe_dump(BEFORE)
     for number in range(40):
         place = tmp_path / str(number)
@@ -157,10 +158,47 @@ def test_cut_at_every_step_the_original_comes_back(tmp_path, monkeypatch, state)
         if over:
             assert {str(place / "netplan"), str(place / "backup")} & whole, "the directory is written through, too"
             break
-        played(place, "present")
+        if again:
+            played(place, "present")
         played(place, "absent")
         assert file.read_text() == original and not (place / "backup").exists()
+        assert played(place, "absent")["changed"] is False
     assert over and number > 8
+
+
+def test_a_file_that_was_corrected_after_a_change_over_was_rolled_back_is_the_original(tmp_path):
+    """The timer copies what is kept over the file; what it kept stays."""
+    (tmp_path / "netplan").mkdir()
+    file, kept = tmp_path / "netplan" / "50-cloud-init.yaml", tmp_path / "backup" / "50-cloud-init.yaml"
+    file.write_text(yaml.safe_dump(BEFORE))
+    module(tmp_path, interface="eno3")
+    file.write_bytes(kept.read_bytes())
+    corrected = yaml.safe_dump(BEFORE).replace("10.42.0.1/16", "10.42.0.2/16")
+    file.write_text(corrected)
+
+    done = module(tmp_path, interface="eno3", check=True)
+    assert done["changed"] is True and kept.read_text() == yaml.safe_dump(BEFORE)
+    done = module(tmp_path, interface="eno3")
+    assert done["changed"] is True and done["backup"] == str(kept) and kept.read_text() == corrected
+    assert module(tmp_path, state="absent")["changed"] is True
+    assert file.read_text() == corrected and not kept.parent.exists()
+
+
+def test_what_is_kept_goes_where_it_is_in_its_place_already(tmp_path):
+    (tmp_path / "netplan").mkdir()
+    file, kept = tmp_path / "netplan" / "50-cloud-init.yaml", tmp_path / "backup" / "50-cloud-init.yaml"
+    file.write_text(yaml.safe_dump(BEFORE))
+    module(tmp_path, interface="eno3")
+    file.write_bytes(kept.read_bytes())
+    done = module(tmp_path, state="absent", check=True)
+    assert done["changed"] is True and kept.exists()
+    # What the file does not say any more may be all that somebody has.
+    file.write_text("# changed\n" + file.read_text())
+    assert module(tmp_path, state="absent")["changed"] is False and kept.exists()
+    file.write_bytes(kept.read_bytes())
+    done = module(tmp_path, state="absent")
+    assert (done["changed"], done["path"], done["backup"]) == (True, "", "")
+    assert file.read_text() == yaml.safe_dump(BEFORE) and not kept.parent.exists()
 
 
 def test_a_file_that_somebody_else_changed_is_not_brought_back(tmp_path):
