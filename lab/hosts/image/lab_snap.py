@@ -1,15 +1,20 @@
 """The `snap` command of the lab: the store is the lab's, what is installed is known to this host's file system."""
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
+import traceback
+from functools import partial
 
 import lab_control as lab
 
 STATE = "/var/lib/snapd/state.json"
+CHANGES = "/var/lib/snapd/changes"
 RISKS = ("stable", "candidate", "beta", "edge")
 
 
@@ -62,6 +67,10 @@ def table(rows, gap=2):
     return "\n".join((" " * gap).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
+def unanswered(error):
+    return f"error: cannot communicate with server: {error.message}"
+
+
 def need_root():
     if not lab.is_root():
         lab.fail("error: access denied (try with sudo)")
@@ -77,6 +86,73 @@ def store(name):
             f'error: cannot install "{name}": Post "https://api.snapcraft.io/v2/snaps/refresh": dial tcp: lookup api.snapcraft.io: '
             "Temporary failure in name resolution"
         )
+
+
+# -- changes -------------------------------------------------------------------------------------------------------------
+def clock():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def changes(name=""):
+    """All changes, or those of a snap, the oldest first. One that is under way holds a lock on its file; without it, the end of the host has cut it short."""
+    found = []
+    for number in sorted(int(file) for file in (os.listdir(CHANGES) if os.path.isdir(CHANGES) else []) if file.isdigit()):
+        with open(f"{CHANGES}/{number}") as stream:
+            change = json.load(stream)
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                status = change["status"] if change["ready"] else "Error"
+            except BlockingIOError:
+                status = "Doing"
+        if name in ("", change["snap"]):
+            found.append({**change, "id": str(number), "status": status})
+    return found
+
+
+def apart(work):
+    """Do it in a process of its own, as snapd does, and wait for it: it goes on when the command is killed that asked for it. Its exit code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        os.setsid()
+        work()
+        code = 0
+    except SystemExit as error:
+        code = error.code
+    except lab.LabError as error:
+        print(unanswered(error), file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        # Whatever happens: what the command does next is its own process' to do.
+        os._exit(code)
+
+
+def as_change(kind, name, summary, work):
+    """Have a change of the snap, whose ``kind`` others are told while it is under way: one snap has one change at a time."""
+    for change in changes(name):
+        if change["status"] == "Doing":
+            lab.fail(f'error: snap "{name}" has "{change["kind"]}" change in progress')
+    path = f"{CHANGES}/{max([0, *(int(change['id']) for change in changes())]) + 1}"
+    about = {"kind": kind, "snap": name, "summary": summary, "status": "Error", "spawn": clock(), "ready": ""}
+    lab.write(path, json.dumps(about), 0o600)
+    with open(path) as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+
+        def done():
+            try:
+                work()
+                about["status"] = "Done"
+            finally:
+                lab.write(path, json.dumps({**about, "ready": clock()}), 0o600)
+
+        code = apart(done)
+    if code:
+        raise SystemExit(code)
 
 
 # -- what an installation brings -----------------------------------------------------------------------------------------
@@ -122,6 +198,20 @@ def take_away(name, entry, purge):
 
 
 # -- commands ------------------------------------------------------------------------------------------------------------
+def install(name, channel, release, classic, entry):
+    try:
+        lab.ask("POST", "/snap/install", {"name": name, "channel": channel})
+    except lab.LabError as error:
+        lab.fail(f'error: cannot perform the following tasks:\n- Download snap "{name}" ({release["revision"]}) from channel "{channel}" ({error.message})')
+    place(name, release, entry)
+    snaps = installed()
+    snaps[name] = {
+        "version": release["version"], "revision": release["revision"], "channel": channel, "publisher": entry["publisher"], "classic": classic,
+        "disabled": False, "apps": entry.get("apps", []), "services": entry.get("services", []), "config": {},
+    }  # fmt: skip
+    save(snaps)
+
+
 def cmd_install(options):
     need_root()
     snaps = installed()
@@ -149,17 +239,7 @@ def cmd_install(options):
             )
         if options.classic and not classic:
             print(f"Warning: flag --classic ignored for strictly confined snap {name}", file=sys.stderr)
-        try:
-            lab.ask("POST", "/snap/install", {"name": name, "channel": channel})
-        except lab.LabError as error:
-            lab.fail(f'error: cannot perform the following tasks:\n- Download snap "{name}" ({release["revision"]}) from channel "{channel}" ({error.message})')
-        place(name, release, entry)
-        snaps = installed()
-        snaps[name] = {
-            "version": release["version"], "revision": release["revision"], "channel": channel, "publisher": entry["publisher"], "classic": classic,
-            "disabled": False, "apps": entry.get("apps", []), "services": entry.get("services", []), "config": {},
-        }  # fmt: skip
-        save(snaps)
+        as_change("install-snap", name, f'Install "{name}" snap from "{channel}" channel', partial(install, name, channel, release, classic, entry))
         done.append(f"{name}{channel_note(channel)} {release['version']} from {publisher(entry['publisher'].capitalize())} installed")
     print("\n".join(done), end="\n" if done else "")
     return 0
@@ -173,6 +253,14 @@ def no_channel(name, channel, entry):
     lines = [f'error: snap "{name}" is not available on {short_channel(channel)} but is available to install on the', "       following channels:", ""]
     lines += [f"       {offered:<14} snap install --channel={offered} {name}" for offered in entry["channels"]]
     return "\n".join([*lines, "", "       Please be mindful pre-release channels may include features not", "       completely tested or implemented."])
+
+
+def refresh(name, channel, release, classic, entry):
+    lab.ask("POST", "/snap/install", {"name": name, "channel": channel})
+    place(name, release, entry)
+    snaps = installed()
+    snaps[name].update(version=release["version"], revision=release["revision"], channel=channel, classic=classic)
+    save(snaps)
 
 
 def cmd_refresh(options):
@@ -196,10 +284,7 @@ def cmd_refresh(options):
                 save(snaps)
                 done.append(f'snap "{name}" switched to the "{short_channel(channel)}" channel')
             continue
-        lab.ask("POST", "/snap/install", {"name": name, "channel": channel})
-        place(name, release, entry)
-        snaps[name].update(version=release["version"], revision=release["revision"], channel=channel, classic=classic)
-        save(snaps)
+        as_change("refresh-snap", name, f'Refresh "{name}" snap from "{channel}" channel', partial(refresh, name, channel, release, classic, entry))
         done.append(f"{name}{channel_note(channel)} {release['version']} from {publisher(entry['publisher'].capitalize())} refreshed")
     if not options.names and not done:
         print("All snaps up to date.", file=sys.stderr)
@@ -222,6 +307,13 @@ def cmd_switch(options):
     return 0
 
 
+def remove(name, purge):
+    lab.ask("POST", "/snap/remove", {"name": name, "purge": purge})
+    snaps = installed()
+    take_away(name, snaps.pop(name), purge)
+    save(snaps)
+
+
 def cmd_remove(options):
     need_root()
     snaps = installed()
@@ -229,10 +321,7 @@ def cmd_remove(options):
         if name not in snaps:
             print(f'snap "{name}" is not installed', file=sys.stderr)
             continue
-        lab.ask("POST", "/snap/remove", {"name": name, "purge": options.purge})
-        take_away(name, snaps[name], options.purge)
-        del snaps[name]
-        save(snaps)
+        as_change("remove-snap", name, f'Remove "{name}" snap', partial(remove, name, options.purge))
         print(f"{name} removed")
     return 0
 
@@ -394,8 +483,12 @@ def cmd_wait(_options):
     return 0
 
 
-def cmd_changes(_options):
-    print("ID   Status  Spawn               Ready               Summary")
+def cmd_changes(options):
+    found = changes(options.name or "")
+    if not found:
+        lab.fail("error: no changes found")
+    rows = [(change["id"], change["status"], change["spawn"], change["ready"] or "-", change["summary"]) for change in found]
+    print(table([("ID", "Status", "Spawn", "Ready", "Summary"), *rows]) + "\n")
     return 0
 
 
@@ -427,7 +520,7 @@ def parser():
     add("stop", cmd_stop, disable=switch)
     add("restart", cmd_restart, reload=switch)
     add("version", cmd_version, None)
-    add("changes", cmd_changes, None)
+    add("changes", cmd_changes, None).add_argument("name", nargs="?")
     get = add("get", cmd_get, None)
     get.add_argument("-d", action="store_true")
     get.add_argument("name")
@@ -449,4 +542,4 @@ def main(argv):
     try:
         return options.run(options)
     except lab.LabError as error:
-        lab.fail(f"error: cannot communicate with server: {error.message}")
+        lab.fail(unanswered(error))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,9 @@ def snap(image, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "units", lambda name: [])
     monkeypatch.setattr(module.installed, "__defaults__", (str(tmp_path / "state.json"),))
     monkeypatch.setattr(module.save, "__defaults__", (str(tmp_path / "state.json"),))
+    monkeypatch.setattr(module, "CHANGES", str(tmp_path / "changes"))
+    # In this process, where what is asked is written down.
+    monkeypatch.setattr(module, "apart", lambda work: work() or 0)
     monkeypatch.setenv("LC_ALL", "C")
     module.asked = asked
     return module
@@ -126,6 +132,48 @@ def test_remove_with_purge(snap, capsys):
     assert snap.installed() == {}
     assert run(snap, "remove", "maas") == 0
     assert "not installed" in capsys.readouterr().err
+
+
+def test_a_snap_has_one_change_at_a_time(snap, capsys, monkeypatch, image):
+    def ask(method, path, body=None, ask=image["lab_control"].ask):
+        if body:
+            assert run(snap, "changes", "maas") == 0
+            assert capsys.readouterr().out.splitlines()[-2].split()[:2] == ["2", "Doing"]
+            assert run(snap, "install", "maas") == 1
+            assert capsys.readouterr().err == 'error: snap "maas" has "install-snap" change in progress\n'
+        return ask(method, path, body)
+
+    assert run(snap, "changes") == 1
+    assert capsys.readouterr().err == "error: no changes found\n"
+    run(snap, "install", "juju")
+    monkeypatch.setattr(image["lab_control"], "ask", ask)
+    run(snap, "install", "--channel=3.5/stable", "maas")
+    capsys.readouterr()
+    assert run(snap, "changes", "maas") == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].split() == ["ID", "Status", "Spawn", "Ready", "Summary"] and rows[1].split()[:2] == ["2", "Done"]
+    assert rows[1].endswith('Install "maas" snap from "3.5/stable" channel')
+    run(snap, "changes")
+    assert len(capsys.readouterr().out.split("\n\n")[0].splitlines()) == 3
+
+
+def test_a_change_outlives_the_command_that_asked_for_it(image, tmp_path):
+    """Also one that fails tells its command so."""
+    snap, mark = image["lab_snap"], tmp_path / "mark"
+    assert snap.apart(lambda: mark.write_text("done")) == 0 and mark.read_text() == "done"
+    assert snap.apart(lambda: snap.lab.fail("no")) == 1
+    asked = os.fork()
+    if not asked:
+        snap.apart(lambda: (time.sleep(0.5), mark.write_text("again")))
+        os._exit(0)
+    time.sleep(0.2)
+    os.kill(asked, signal.SIGKILL)
+    os.waitpid(asked, 0)
+    assert mark.read_text() == "done"
+    deadline = time.monotonic() + 20
+    while mark.read_text() != "again" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert mark.read_text() == "again"
 
 
 def test_options_and_disabling(snap, capsys):
