@@ -1,0 +1,124 @@
+"""The snaps of the role host, played on this machine in a folder: the lab's snap command stands for snapd's, which goes on when a run is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.role_play import ROOT, RolePlay, told
+
+# The lab's own, but for its store, which waits for a file, and for where things lie.
+SNAP = """#!{python}
+import os, sys, time
+sys.path[:0] = ["{root}/lab/hosts/image"]
+import lab_control as lab, lab_snap as snap, yaml
+
+def ask(method, path, body=None):
+    if method == "GET":
+        return dict(yaml.safe_load(open("{root}/lab/data/snaps.yml"))[path.rsplit("/", 1)[1]])
+    while not os.path.exists("{folder}/go"):
+        time.sleep(0.05)
+
+lab.ask, lab.is_root, snap.units, snap.CHANGES = ask, lambda: True, lambda name: [], "{folder}/changes"
+snap.installed.__defaults__ = snap.save.__defaults__ = ("{folder}/state.json",)
+snap.place = lambda name, release, entry: os.makedirs("{folder}/snap/" + name + "/current")
+snap.take_away = lambda name, entry, purge: os.removedirs("{folder}/snap/" + name + "/current")
+sys.exit(snap.main(sys.argv[1:]))
+"""
+
+
+class Host(RolePlay):
+    role = "host"
+    stubbed = ("host_record",)
+
+    def __init__(self, folder, script):
+        super().__init__(folder)
+        programs = folder / "bin"
+        programs.mkdir()
+        self.snap = programs / "snap"
+        self.snap.write_text(script)
+        self.snap.chmod(0o755)
+        self.installed = folder / "snap"
+        for path in (folder / "collections/ansible_collections/stratus/cloud/roles/host/tasks").glob("*.yml"):
+            path.write_text(path.read_text().replace("/usr/bin/snap", str(self.snap)).replace('"/snap/', f'"{self.installed}/'))
+        self.record(snaps=["maas"])
+
+    def record(self, **parts):
+        self.answers["host_record"] = {"missing": [], "record": {"packages": [], "snaps": [], "users": [], "groups": [], "directories": [], "kept": {}, **parts}}
+
+    def run(self, entry, **more):
+        return self.play(entry, ansible_become=False, host_snap="maas", host_snap_channel="3.5/stable", **more)
+
+    @contextmanager
+    def killed(self, *words):
+        """A command of snap's that was killed, of which snapd goes on with what it asked for until the file ``go`` is there."""
+        command = subprocess.Popen([self.snap, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 60
+            while "Doing" not in self.said("changes", "maas") and time.monotonic() < deadline:
+                time.sleep(0.1)
+            command.send_signal(signal.SIGKILL)
+            command.wait()
+            yield
+        finally:
+            (self.folder / "go").touch()
+            while "Doing" in self.said("changes", "maas"):
+                time.sleep(0.1)
+
+    def said(self, *words):
+        return subprocess.run([self.snap, *words], capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    return Host(tmp_path, SNAP.format(python=sys.executable, root=ROOT, folder=tmp_path))
+
+
+def soon(folder):
+    """A moment after the play has begun to wait."""
+    return subprocess.Popen(["sh", "-c", f"sleep 8; touch {folder}/go"])
+
+
+def test_what_a_killed_run_asked_snapd_for_is_waited_for(host, tmp_path):
+    with host.killed("install", "--channel=3.5/stable", "maas"):
+        done, changed, _asked = host.run("snap", arguments=["--check"])
+        assert done.returncode == 0 and changed == 1, told(done)
+        ends = soon(tmp_path)
+        done, changed, _asked = host.run("snap")
+        ends.wait()
+    assert done.returncode == 0, told(done)
+    assert changed == 0 and "RETRYING: [here]: Install the snap" not in told(done), "it came by the killed run"
+    assert "3.5/stable" in host.said("list", "maas")
+
+    (tmp_path / "go").unlink()
+    with host.killed("remove", "--purge", "maas"):
+        ends = soon(tmp_path)
+        done, changed, _asked = host.run("snap_absent")
+        ends.wait()
+    assert done.returncode == 0, told(done)
+    assert changed == 0 and not list(host.installed.glob("*"))
+
+
+def test_the_track_is_that_of_what_a_killed_run_asked_for(host, tmp_path):
+    with host.killed("install", "--channel=3.6/stable", "maas"):
+        ends = soon(tmp_path)
+        done, _changed, _asked = host.run("snap")
+        ends.wait()
+    assert done.returncode != 0 and "tracks 3.6/stable, and maas_channel asks for 3.5/stable" in " ".join(told(done).split())
+    assert "3.6/stable" in host.said("list", "maas")
+
+
+def test_snapd_that_does_not_come_to_an_end_is_named_with_what_to_do(host):
+    with host.killed("install", "--channel=3.5/stable", "maas"):
+        done, _changed, _asked = host.run("snap", host_snap_timeout=5)
+    said = " ".join(told(done).split())
+    assert done.returncode != 0 and "Snapd on here is not done with the snap maas after 5 s: 1 Doing" in said
+    assert "`snap abort 1` ends it" in said and "Ooops" not in said
