@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from ansible_collections.stratus.cloud.plugins.modules.host_record import PARTS
 
 from tests.support.role_play import ROOT, RolePlay, told
 
@@ -34,6 +34,19 @@ sys.exit(snap.main(sys.argv[1:]))
 """
 
 
+# Snapd where others have brought snaps of their own, in its words and lines: of what was asked for it removes what ``needed`` does not name.
+REFUSES = """#!{python}
+import os, sys
+name, needed = sys.argv[-1], {needed}
+open("{folder}/removed", "a").write(" ".join(sys.argv[1:]) + "\\n")
+if needed.get(name):
+    sys.exit('error: cannot remove "' + name + '": ' + needed[name])
+os.removedirs("{folder}/snap/" + name + "/current")
+"""
+BASE = 'snap "core22" is not removable: snap is being\n       used by snap lxd.'
+OWN = 'snap "snapd" is not removable: remove all other\n       snaps first'
+
+
 class Host(RolePlay):
     role = "host"
     stubbed = ("host_record",)
@@ -51,7 +64,7 @@ class Host(RolePlay):
         self.record(snaps=["maas"])
 
     def record(self, **parts):
-        self.answers["host_record"] = {"missing": [], "record": {"packages": [], "snaps": [], "users": [], "groups": [], "directories": [], "kept": {}, **parts}}
+        self.answers["host_record"] = {"missing": [], "record": {**PARTS, **parts}}
 
     def run(self, entry, **more):
         return self.play(entry, ansible_become=False, host_snap="maas", host_snap_channel="3.5/stable", **more)
@@ -122,3 +135,24 @@ def test_snapd_that_does_not_come_to_an_end_is_named_with_what_to_do(host):
     said = " ".join(told(done).split())
     assert done.returncode != 0 and "Snapd on here is not done with the snap maas after 5 s: 1 Doing" in said
     assert "`snap abort 1` ends it" in said and "Ooops" not in said
+
+
+@pytest.mark.parametrize(("needed", "stays"), [({}, []), ({"core22": BASE, "snapd": OWN}, ["core22", "snapd"])])
+def test_snaps_that_others_need_stay_and_those_of_ours_go_snapd_at_last(tmp_path, needed, stays):
+    host = Host(tmp_path, REFUSES.format(python=sys.executable, folder=tmp_path, needed=needed))
+    names = ["core22", "gnome-42-2204", "snapd", "themes"]
+    host.record(snaps=names)
+    for name in [*names, "lxd"]:
+        (host.installed / name / "current").mkdir(parents=True)
+    done, changed, _asked = host.run("teardown")
+    assert done.returncode == 0, told(done)
+    assert (tmp_path / "removed").read_text().splitlines() == [f"remove --purge {name}" for name in ["gnome-42-2204", "themes", "core22", "snapd"]]
+    assert sorted(path.name for path in host.installed.iterdir()) == sorted([*stays, "lxd"]) and changed == 1
+
+
+def test_a_snap_that_cannot_be_removed_for_another_reason_ends_the_run(tmp_path):
+    host = Host(tmp_path, REFUSES.format(python=sys.executable, folder=tmp_path, needed={"core22": "too early for operation, device not yet seeded"}))
+    host.record(snaps=["core22"])
+    (host.installed / "core22/current").mkdir(parents=True)
+    done, _changed, _asked = host.run("teardown")
+    assert done.returncode != 0 and "not yet seeded" in told(done)
