@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.modules.host_record import PARTS
@@ -135,6 +136,18 @@ def test_snapd_that_does_not_come_to_an_end_is_named_with_what_to_do(host):
     said = " ".join(told(done).split())
     assert done.returncode != 0 and "Snapd on here is not done with the snap maas after 5 s: 1 Doing" in said
     assert "`snap abort 1` ends it" in said and "Ooops" not in said
+
+
+def test_check_mode_counts_a_setting_of_the_kernel_that_would_be_put_back(host, tmp_path):
+    (tmp_path / "bin/sysctl").write_text(f"#!/bin/sh\necho $@ >>{tmp_path}/set\n")
+    (tmp_path / "bin/sysctl").chmod(0o755)
+    kernel = Path("/proc/sys/kernel/ostype").read_text().strip()
+    for value, arguments, changed, written in (("Other", ["--check"], 1, ""), ("Other", [], 1, "--write kernel.ostype=Other\n"), (kernel, [], 0, "")):
+        (tmp_path / "set").write_text("")
+        host.record(kept={"sysctl": {"kernel.ostype": value}})
+        done, count, _asked = host.run("teardown", arguments=arguments)
+        assert done.returncode == 0, told(done)
+        assert count == changed and (tmp_path / "set").read_text() == written
 
 
 @pytest.mark.parametrize(("needed", "stays"), [({}, []), ({"core22": BASE, "snapd": OWN}, ["core22", "snapd"])])
