@@ -169,3 +169,15 @@ def test_a_snap_that_cannot_be_removed_for_another_reason_ends_the_run(tmp_path)
     (host.installed / "core22/current").mkdir(parents=True)
     done, _changed, _asked = host.run("teardown")
     assert done.returncode != 0 and "not yet seeded" in told(done)
+
+
+def test_what_an_installation_that_was_cut_short_has_brought_goes_as_well(tmp_path):
+    """A run that is killed between an installation and its note leaves it open; nobody may come to close it before the teardown."""
+    host = Host(tmp_path, REFUSES.format(python=sys.executable, folder=tmp_path, needed={}))
+    closed = {"missing": [], "record": {**PARTS, "snaps": ["maas"]}}
+    host.answers["host_record"] = [({"state": "installed"}, closed), ({}, {"missing": [], "record": PARTS})]
+    (host.installed / "maas/current").mkdir(parents=True)
+    done, _changed, _asked = host.run("losses", then=[{"ansible.builtin.debug": {"var": "host_losses"}}])
+    assert done.returncode == 0 and "'of': 'maas'" in done.stdout.replace('"', "'"), told(done)
+    done, _changed, _asked = host.run("teardown")
+    assert done.returncode == 0 and not (host.installed / "maas").exists(), told(done)
