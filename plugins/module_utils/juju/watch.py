@@ -30,7 +30,7 @@ class Watch:
         self.resolved = list(resume.get("resolved") or [])
         self.requests_before = resume.get("requests") or 0
         self._attempts = dict(resume.get("attempts") or {})
-        self._in_error = set()
+        self._in_error = set(resume.get("in_error") or [])
         now = clock()
         for name, kind, lasted in resume.get("troubles") or []:
             self.judge._since[(name, kind)] = now - lasted
@@ -47,6 +47,7 @@ class Watch:
             "resolved": self.resolved,
             "requests": self.requests_before + self.client.requests,
             "attempts": self._attempts,
+            "in_error": sorted(self._in_error),
             "troubles": [[name, kind, now - since] for (name, kind), since in self.judge._since.items()],
         }
 
@@ -66,33 +67,25 @@ class Watch:
                 self.timeline.append([seconds, kind, name, state, message])
 
     def _resolve(self):
-        tags = []
         for name, unit in self.status["units"].items():
             if unit["workload"] != "error":
                 self._in_error.discard(name)
                 continue
             if name in self._in_error:
                 continue  # was told to try again, and has not left the error yet
-            for rule in self.resolve:
-                if rule["application"] in ("*", unit["application"]) and rule["pattern"].search(unit["message"]):
-                    if self._attempts.get(name, 0) < rule["times"]:
-                        self._attempts[name] = self._attempts.get(name, 0) + 1
-                        self._in_error.add(name)
-                        tags.append(models.tag("unit", name))
-                        self.resolved.append(name)
-                    break
-        if tags:
-            # When this fails the units' own retries go on.
-            with contextlib.suppress(ConnectionLost, Refused):
-                self.client.call(
-                    "Application",
-                    "ResolveUnitErrors",
-                    {
-                        "all": False,
-                        "retry": True,
-                        "tags": {"entities": [{"tag": tag} for tag in tags]},
-                    },
-                )
+            rule = next((rule for rule in self.resolve if rule["application"] in ("*", unit["application"]) and rule["pattern"].search(unit["message"])), None)
+            if rule and self._attempts.get(name, 0) < rule["times"]:
+                self._try_again(name)
+
+    def _try_again(self, name):
+        """One request for each unit: the refusal of one must not hide that the others took effect."""
+        # When this fails the unit's own retries go on, and the next look asks again.
+        with contextlib.suppress(ConnectionLost, Refused):
+            asked = {"all": False, "retry": True, "tags": {"entities": [{"tag": models.tag("unit", name)}]}}
+            self.client.call("Application", "ResolveUnitErrors", asked)
+            self._attempts[name] = self._attempts.get(name, 0) + 1
+            self._in_error.add(name)
+            self.resolved.append(name)
 
 
 def _names(watch):
@@ -231,7 +224,7 @@ def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
                 names, poll, lambda name, state: FINAL.get(state["verdict"] if isinstance(state, dict) else "", waiter.PENDING), known=resume.get("states")
             )
         except waiter.WaitError as error:
-            found = _answer(watch, error.outcome, client)
+            found = {**_answer(watch, error.outcome, client), "changed": bool(watch.resolved)}
             kind = "failed" if isinstance(error, waiter.WaitFailed) else "timed out"
             raise JujuFault(f"waiting for model {options['model']} {kind}. {error}. {_remedy(watch, options['model'])}", **found) from None
         if not outcome.finished:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import expect, status, watch
-from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 
 
 class Time:
@@ -38,12 +39,16 @@ class Controller:
 
     def __init__(self, time, readings, every=10):
         self.time, self.readings, self.start, self.every = time, readings, time.now, every
-        self.requests, self.resolved = 0, []
+        self.requests, self.resolved, self.refuses = 0, [], {}
 
     def call(self, facade, request, params=None, **options):
         self.requests += 1
         if request == "ResolveUnitErrors":
-            self.resolved += [item["tag"] for item in params["tags"]["entities"]]
+            tags = [item["tag"] for item in params["tags"]["entities"]]
+            for tag in tags:
+                if self.refuses.get(tag):
+                    raise self.refuses[tag].pop(0)
+            self.resolved += tags
             return {"results": [{}]}
         assert (facade, request) == ("Client", "FullStatus")
         reading = self.readings[min(int((self.time.now - self.start) / self.every), len(self.readings) - 1)]
@@ -52,9 +57,10 @@ class Controller:
         return reading
 
 
-def wait(readings, time=None, options=None, resume=None, every=10, **rules):
+def wait(readings, time=None, options=None, resume=None, every=10, refuses=None, **rules):
     time = time or Time()
     link = Controller(time, readings, every)
+    link.refuses = refuses or {}
     options = {"model": "m", "wait_timeout": 600, "wait_interval": 10, "successes": 3, "fail_fast": True, "wait_resume": resume, **(options or {})}
     resolve = rules.pop("resolve", [])
     watcher = watch.Watch(link, expect.Rules(**rules), resolve, time.clock, (resume or {}).get("watch"))
@@ -216,6 +222,39 @@ def test_failed_hooks_are_tried_again_so_many_times():
             error_grace=30,
             resolve=[{"application": "rabbitmq", "matches": "hook failed", "times": 1}],
         )
+
+
+def test_a_unit_that_stays_in_error_uses_up_one_try_however_many_slices_see_it():
+    time, resume = Time(), None
+    broken = full({"rabbitmq": {"rabbitmq/0": unit("error", message='hook failed: "install"')}})
+    rule = [{"application": "*", "matches": "hook failed", "times": 3}]
+    asked = []
+    for _ in range(3):
+        answer, link, _ = wait([broken], time, {"wait_slice": 20}, resume, resolve=rule)
+        asked += link.resolved
+        resume = json.loads(json.dumps(answer["resume"]))
+    assert asked == ["unit-rabbitmq-0"] and answer["resolved"] == ["rabbitmq/0"]
+    fine = full({"rabbitmq": {"rabbitmq/0": unit("maintenance")}})
+    _, link, _ = wait([fine, broken], time, {"wait_slice": 20}, resume, resolve=rule)
+    assert link.resolved == ["unit-rabbitmq-0"], "it failed once more"
+
+
+@pytest.mark.parametrize("fault", [Refused("not now"), ConnectionLost("gone")])
+def test_a_try_that_the_controller_did_not_take_counts_as_none(fault):
+    broken = full({name: {f"{name}/0": unit("error", message="hook failed")} for name in ("one", "two")})
+    rule = [{"application": "*", "matches": "hook failed", "times": 1}]
+    answer, link, _ = wait([broken], options={"wait_slice": 1}, refuses={"unit-one-0": [fault] * 9}, resolve=rule)
+    assert answer["resolved"] == ["two/0"] and link.resolved == ["unit-two-0"]
+    answer, link, _ = wait([broken], options={"wait_slice": 20}, refuses={"unit-one-0": [fault]}, resolve=rule)
+    assert answer["resolved"] == ["two/0", "one/0"] and link.resolved == ["unit-two-0", "unit-one-0"], "the next look asks again"
+
+
+def test_a_wait_that_fails_says_that_it_had_a_hook_tried_again():
+    broken = full({"a": {"a/0": unit("error", message="hook failed")}})
+    for rules, changed in (([{"application": "*", "matches": "hook failed", "times": 1}], True), ([], False)):
+        with pytest.raises(JujuFault) as error:
+            wait([broken], error_grace=30, resolve=rules)
+        assert error.value.result["changed"] is changed
 
 
 def test_a_failure_says_who_holds_it_up_for_how_long_and_where_to_look():
