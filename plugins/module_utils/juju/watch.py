@@ -16,6 +16,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import status a
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 
 ALL = "the model"
+UNREAD = "not read yet"
 FINAL = {expect.PENDING: waiter.PENDING, expect.DONE: waiter.DONE, expect.FAILED: waiter.FAILED}
 
 
@@ -92,16 +93,20 @@ def _names(watch):
     return sorted(watch.found) or [ALL]
 
 
+def _units(watch):
+    """As they were read last; none while the controller is away from the beginning."""
+    return watch.status["units"] if watch.status else {}
+
+
 def _lasting(watch, names):
     """{unit: seconds that it has been in its state}, the longest first, as far as the controller tells."""
-    found = {}
-    for name in names:
-        unit = watch.status["units"][name]
+    found, units = {}, _units(watch)
+    for unit in (units[name] for name in names if name in units):
         # A unit at work has changed its agent's state last; any other is held up by its workload's.
         since = unit["agent_since"] if unit["workload"] == "active" else unit["workload_since"]
         seconds = statuses.lasted(since, watch.status["read"])
         if seconds is not None:
-            found[name] = seconds
+            found[unit["name"]] = seconds
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
@@ -133,17 +138,17 @@ def _answer(watch, outcome, client):
 def _addresses(watch):
     """{unit: address} of the units that were waited for."""
     status, lost = watch.status, watch.rules.lost_machines
-    units = status["units"] if status else {}
-    return {name: unit["address"] for name, unit in units.items() if unit["application"] in watch.found and not expect.away(unit, status, lost)}
+    return {name: unit["address"] for name, unit in _units(watch).items() if unit["application"] in watch.found and not expect.away(unit, status, lost)}
 
 
 def _at_fault(watch, units):
     """Those of the units that hold the others up, most likely: in error, or without their agent."""
-    return [name for name in units if watch.status["units"][name]["workload"] == "error" or watch.status["units"][name]["agent"] in ("lost", "failed")]
+    seen = _units(watch)
+    return [name for name in units if name in seen and (seen[name]["workload"] == "error" or seen[name]["agent"] in ("lost", "failed"))]
 
 
 def _remedy(watch, model, limit=5):
-    broken = sorted({unit["machine"] for unit in watch.status["units"].values() if expect.unprovisioned(unit, watch.status)}, key=statuses.machine_order)
+    broken = sorted({unit["machine"] for unit in _units(watch).values() if expect.unprovisioned(unit, watch.status)}, key=statuses.machine_order)
     if broken:
         # Juju itself never tries such a machine again; without it, the next run places its units anew. Containers are left to a hand.
         by_itself = "cloud.yml (or site.yml) takes it out of the model and asks for it anew. " if not any("/" in name for name in broken) else ""
@@ -187,6 +192,9 @@ def work(module, client, clock=time.monotonic, sleep=time.sleep):
 def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
     resume = options.get("wait_resume") or {}
     watch.elapsed_before = resume.get("elapsed", 0.0)
+    known = resume.get("states") or {ALL: UNREAD}
+    # What is told while the controller is away.
+    watch.found = {name: state for name, state in known.items() if isinstance(state, dict)}
     runner = waiter.Waiter(
         options["wait_timeout"],
         options["wait_interval"],
@@ -197,44 +205,42 @@ def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
         show=lambda state: state["text"] if isinstance(state, dict) else str(state),
         clock=clock,
         sleep=sleep,
-        elapsed=resume.get("elapsed", 0.0),
+        elapsed=watch.elapsed_before,
         slice_seconds=options.get("wait_slice"),
     )
-    first = []
 
-    def poll():
-        # The first reading also told which applications there are; it is not read twice.
-        if first:
-            return first.pop()
-        return watch.poll()
-
-    began = clock()
-    while True:
+    def run(names, poll, judge):
+        """One part of the wait: its outcome, and the slice's answer where the slice ended with it."""
         try:
-            first.append(watch.poll())
-            break
-        except ConnectionLost:
-            if clock() - began >= options["wait_timeout"]:
-                raise
-            sleep(1)
-    while True:
-        names = _names(watch)
-        try:
-            outcome = runner.run(
-                names, poll, lambda name, state: FINAL.get(state["verdict"] if isinstance(state, dict) else "", waiter.PENDING), known=resume.get("states")
-            )
+            outcome = runner.run(names, poll, judge, known=known)
         except waiter.WaitError as error:
             found = {**_answer(watch, error.outcome, client), "changed": bool(watch.resolved)}
             kind = "failed" if isinstance(error, waiter.WaitFailed) else "timed out"
             raise JujuFault(f"waiting for model {options['model']} {kind}. {error}. {_remedy(watch, options['model'])}", **found) from None
         if not outcome.finished:
-            return {
-                **_answer(watch, outcome, client),
-                "unfinished": True,
-                "resume": {"line": outcome.line, "elapsed": outcome.waited, "states": outcome.states, "watch": watch.resume()},
-            }
-        if _names(watch) == names:
+            go_on = {"line": outcome.line, "elapsed": outcome.waited, "states": outcome.states, "watch": watch.resume()}
+            return outcome, {**_answer(watch, outcome, client), "unfinished": True, "resume": go_on}
+        runner.elapsed_before = outcome.waited
+        return outcome, None
+
+    # The first reading tells which applications there are; those known from before stand in for them until then.
+    runner.successes = 1
+    unsettled_first = sorted(known, key=lambda name: (_verdict(known[name]) == waiter.DONE, name))
+    _outcome, answer = run(unsettled_first, watch.poll, lambda name, state: waiter.DONE if watch.status else waiter.PENDING)
+    runner.successes = max(1, options["successes"])
+    # From here, so that a slow reading leaves time for the others that must agree with it.
+    slice_end = None if runner.slice_seconds is None else clock() + runner.slice_seconds
+    while not answer:
+        if slice_end is not None:
+            runner.slice_seconds = max(0.0, slice_end - clock())
+        first, names = [watch.found], _names(watch)
+        # That reading is not made twice.
+        outcome, answer = run(names, lambda first=first: first.pop() if first else watch.poll(), lambda name, state: _verdict(state))
+        if not answer and _names(watch) == names:
             return _answer(watch, outcome, client)
         # Applications appeared meanwhile: they belong to the model too.
-        runner.elapsed_before = outcome.waited
-        first.append(watch.found)
+    return answer
+
+
+def _verdict(state):
+    return FINAL.get(state["verdict"], waiter.PENDING) if isinstance(state, dict) else waiter.PENDING

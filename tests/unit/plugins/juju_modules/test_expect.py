@@ -323,6 +323,65 @@ def test_a_wait_in_slices_remembers():
     assert error.value.result["waited"] < 70
 
 
+def away(time, options, resume=None):
+    """A controller that is away: each look takes the connection's minute."""
+    link = Controller(time, [ConnectionLost("no connection to the controller within 60 s")])
+    answers = link.call
+
+    def call(*request, **more):
+        time.sleep(60)
+        return answers(*request, **more)
+
+    link.call = call
+    options = {"model": "m", "wait_timeout": 5400, "wait_interval": 10, "successes": 3, "fail_fast": True, "wait_resume": resume, **options}
+    watcher = watch.Watch(link, expect.Rules(), (), time.clock, (resume or {}).get("watch"))
+    return watch.wait(link, watcher, options, time.clock, time.sleep)
+
+
+def test_a_controller_that_is_away_ends_a_slice_and_the_deadline_goes_on():
+    time = Time()
+    answer, _, _ = wait([LOCKED], time, {"wait_slice": 30, "wait_timeout": 5400})
+    resume = {**json.loads(json.dumps(answer["resume"])), "elapsed": 5100.0}
+    began = time.now
+    answer = away(time, {"wait_slice": 30}, resume)
+    assert answer["unfinished"] and time.now - began <= 60
+    assert answer["resume"]["elapsed"] == 5100 + (time.now - began) and answer["resume"]["states"] == resume["states"]
+    assert answer["pending"] == ["keystone", "vault"] and answer["held_up_by"]["vault/0"] == "blocked (Vault needs to be initialized)"
+    back, _, _ = wait([SETTLED], time, {"wait_slice": 30, "wait_timeout": 5400}, answer["resume"])
+    assert back["pending"] == [] and back["waited"] < 5200
+
+
+def test_a_controller_that_is_away_at_the_deadline_leaves_the_last_states_to_tell():
+    time = Time()
+    reading = full({"a": {"a/0": unit()}, "vault": {"vault/0": unit("blocked", message="Vault is sealed")}})
+    answer, _, _ = wait([reading], time, {"wait_slice": 30, "wait_timeout": 5400})
+    resume, began = {**json.loads(json.dumps(answer["resume"])), "elapsed": 5300.0}, time.now
+    with pytest.raises(JujuFault) as error:
+        away(time, {"wait_slice": 600}, resume)
+    assert time.now - began <= 130
+    text = str(error.value)
+    assert "timed out. Not settled within 1:30:00: vault is 0/1; vault/0 blocked (Vault is sealed), a is" in text
+    assert "no connection to the controller" in text and "juju show-status-log -m m vault/0" in text
+    assert error.value.result["held_up_by"] == {"vault/0": "blocked (Vault is sealed)"} and error.value.result["pending"] == ["vault"]
+
+
+def test_a_controller_that_never_answered_is_told_as_such():
+    time = Time()
+    answer = away(time, {"wait_slice": 30})
+    assert answer["unfinished"] and answer["applications"] == {}
+    with pytest.raises(JujuFault, match="the model is not read yet; .*no connection to the controller.* juju status -m m") as error:
+        away(time, {"wait_timeout": 300}, json.loads(json.dumps(answer["resume"])))
+    assert error.value.result["applications"] == {} and error.value.result["waited"] < 370
+
+
+def test_applications_that_appear_do_not_make_a_slice_longer():
+    time = Time()
+    began = time.now
+    late = full({"vault": {"vault/0": unit()}, "late": {"late/0": unit("maintenance")}})
+    answer, _, _ = wait([full({"vault": {"vault/0": unit("maintenance")}}), late], time, {"wait_slice": 20, "successes": 1})
+    assert answer["unfinished"] and answer["pending"] == ["late"] and time.now - began <= 21
+
+
 def test_leaders_and_targets():
     found = status.simplify(full({"vault": {"vault/0": unit(), "vault/1": unit(leader=True)}, "solo": {"solo/3": unit()}}))
     assert status.leader(found, "vault") == "vault/1"
