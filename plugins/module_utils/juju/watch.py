@@ -16,7 +16,7 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import status a
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 
 ALL = "the model"
-UNREAD = "not read yet"
+UNREAD, EMPTY = "not read yet", "without applications"
 FINAL = {expect.PENDING: waiter.PENDING, expect.DONE: waiter.DONE, expect.FAILED: waiter.FAILED}
 
 
@@ -234,8 +234,12 @@ def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
         if slice_end is not None:
             runner.slice_seconds = max(0.0, slice_end - clock())
         first, names = [watch.found], _names(watch)
-        # That reading is not made twice.
-        outcome, answer = run(names, lambda first=first: first.pop() if first else watch.poll(), lambda name, state: _verdict(state))
+
+        def poll(first=first):
+            # That reading is not made twice.
+            return (first.pop() if first else watch.poll()) or {ALL: EMPTY}
+
+        outcome, answer = run(names, poll, lambda name, state: waiter.DONE if name == ALL and watch.found else _verdict(state))
         if not answer and _names(watch) == names:
             return _answer(watch, outcome, client)
         # Applications appeared meanwhile: they belong to the model too.

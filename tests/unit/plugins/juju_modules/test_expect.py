@@ -374,6 +374,13 @@ def test_a_controller_that_never_answered_is_told_as_such():
     assert error.value.result["applications"] == {} and error.value.result["waited"] < 370
 
 
+def test_a_model_without_applications_is_told_so_and_they_may_still_come():
+    with pytest.raises(JujuFault, match="the model is without applications; 0 of 1"):
+        wait([full({})], options={"wait_timeout": 30})
+    answer, _, _ = wait([full({}), SETTLED])
+    assert answer["pending"] == [] and set(answer["applications"]) == {"keystone", "vault"} and answer["waited"] < 60
+
+
 def test_applications_that_appear_do_not_make_a_slice_longer():
     time = Time()
     began = time.now
