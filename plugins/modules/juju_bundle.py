@@ -139,7 +139,8 @@ def work(module, client):
     lines = plan.lines(made)
     answer = {"changed": bool(lines), "plan": lines, "notes": made["notes"], "unnamed": made["unnamed"], "later": made["later"], "machines": made["machines"]}
     if lines and not module.check_mode:
-        answer["machines"] = plan.match_machines(desired, model.read(client, desired), options["machine_map"])[0]
+        after = job.patiently(lambda: model.read(client, desired))
+        answer["machines"] = plan.match_machines(desired, after, options["machine_map"])[0]
     if module._diff:
         text = "".join(f"{line}\n" for line in lines)
         answer["diff"] = {"before": "", "after": text, "before_header": "nothing to do", "after_header": f"plan for model {options['model']}"}

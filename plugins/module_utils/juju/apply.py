@@ -13,16 +13,21 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju import plan as 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import status as statuses
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault, ConnectionLost, JujuFault, Refused
 
+# Seconds between two looks at a controller that is away.
+AWAY = 5
+
 
 class Application:
     """One bundle brought to one model."""
 
-    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic, own_machines=False, prune=False, later=()):
+    def __init__(self, client, desired, machine_map=None, timeout=1800, clock=time.monotonic, own_machines=False, prune=False, later=(), sleep=time.sleep):
         self.client, self.desired, self.machine_map, self.own_machines = client, desired, machine_map, own_machines
         self.prune, self.later = prune, later
         self.deadline = clock() + timeout
-        self.timeout, self.clock = timeout, clock
+        self.timeout, self.clock, self.sleep = timeout, clock, sleep
         self.done = []
+        # The step whose answer was lost, or None: it may have taken effect.
+        self._lost = None
         self._resolved, self._infos, self._fetched = {}, {}, {}
 
     # --- planning ---
@@ -77,20 +82,36 @@ class Application:
             except ConnectionLost as error:
                 losses += 1
                 if losses > 20 or self.clock() >= self.deadline:
-                    raise self._stopped(error, plan) from None
+                    raise self._stopped(error) from None
             except JujuFault as error:
-                raise self._stopped(error, plan) from None
+                raise self._stopped(error) from None
             # What took effect is in the model, not in this process: read it again and go on with the rest.
-            actual = models.read(self.client, self.desired)
-            plan = self.plan(actual)
+            actual = self.patiently(lambda: models.read(self.client, self.desired))
+            plan = self.patiently(lambda actual=actual: self.plan(actual))
         return {**first, "later": plan["later"]}
 
-    def _stopped(self, error, plan):
-        if isinstance(error, BundleFault) and not self.done:
+    def patiently(self, look):
+        """look(), which changes nothing, again and again until the deadline while the controller is away."""
+        while True:
+            try:
+                return look()
+            except ConnectionLost as error:
+                if self.clock() >= self.deadline:
+                    raise self._stopped(error) from None
+            except JujuFault as error:
+                raise self._stopped(error) from None
+            self.sleep(AWAY)
+
+    def _stopped(self, error):
+        if isinstance(error, BundleFault) and not self.changed:
             return error
         error.result.setdefault("steps_done", list(self.done))
-        error.result["changed"] = bool(self.done)
+        error.result["changed"] = self.changed
         return error
+
+    @property
+    def changed(self):
+        return bool(self.done or self._lost)
 
     def _carry_out(self, plan, actual):
         self.look_up(plan)
@@ -121,7 +142,11 @@ class Application:
             if step["action"] == "charm":
                 self.done.append(step["text"])
                 continue
-            getattr(self, f"_do_{step['action']}")(step, machines, known_machines)
+            try:
+                getattr(self, f"_do_{step['action']}")(step, machines, known_machines)
+            except ConnectionLost:
+                self._lost = step["action"]
+                raise
             self.done.append(step["text"])
 
     def _do_charm(self, step):

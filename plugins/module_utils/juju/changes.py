@@ -25,8 +25,8 @@ def parsed(function, value, label):
         raise JujuFault(f"{label}: {error}") from None
 
 
-def until(client, done, what, timeout, interval, clock=time.monotonic, sleep=time.sleep):
-    """Reads the status until done(status) is true; its value. Seconds are returned beside it."""
+def until(client, done, what, timeout, interval, changed, clock=time.monotonic, sleep=time.sleep):
+    """Reads the status until done(status) is true; its value. Seconds are returned beside it. ``changed``: whether something was, for a fault to tell."""
     began, pause, last = clock(), 0.5, None
     while True:
         try:
@@ -38,9 +38,20 @@ def until(client, done, what, timeout, interval, clock=time.monotonic, sleep=tim
             pass  # the client makes the connection anew
         left = timeout - (clock() - began)
         if left <= 0:
-            raise JujuFault(f"{what} did not happen within {timeout:.0f} s", **(_last(last) if last else {}))
+            raise JujuFault(f"{what} did not happen within {timeout:.0f} s", changed=changed, **(_last(last) if last else {}))
         sleep(max(0.05, min(pause, left)))
         pause = min(pause * 1.5, interval)
+
+
+@contextlib.contextmanager
+def telling(done):
+    """A fault within says that something was changed when ``done``, which grows meanwhile, is not empty."""
+    try:
+        yield
+    except JujuFault as error:
+        if done:
+            error.result["changed"] = True
+        raise
 
 
 def _last(now):
@@ -109,9 +120,11 @@ def application_present(module, client):
         if options["scale_down"]:
             lines.append(f"remove {', '.join(extra)}")
             if not module.check_mode:
-                destroy_units(client, extra, options["destroy_storage"], False)
+                with telling(job.done):
+                    destroy_units(client, extra, options["destroy_storage"], False)
+                job.done.append(lines[-1])
     changed = bool(lines)
-    after = (statuses.read(client) if changed and not module.check_mode else now)["applications"].get(name)
+    after = (job.patiently(lambda: statuses.read(client)) if changed and not module.check_mode else now)["applications"].get(name)
     # What only a whole bundle could say of the rest of the model.
     notes = [note for note in made["notes"] if not note.startswith("the model also has") and "does not place" not in note]
     if extra and not options["scale_down"]:
@@ -170,7 +183,9 @@ def application_absent(module, client):
         answer["changed"] = True
     if options["wait"]:
         gone = f"the end of application {name}"
-        answer["waited"] = until(client, lambda found: name not in found["applications"], gone, options["wait_timeout"], options["wait_interval"])[1]
+        answer["waited"] = until(
+            client, lambda found: name not in found["applications"], gone, options["wait_timeout"], options["wait_interval"], answer["changed"]
+        )[1]
     return answer
 
 
@@ -203,9 +218,10 @@ def unit_present(module, client):
     added = []
     if missing and not module.check_mode:
         job = applies.Application(client, {"applications": {}, "machines": {}, "relations": []}, own_machines=True)
-        for place in missing:
-            directive = _of_maas(client, place, about) or job._placement(place, mapping)
-            added += _add_unit(client, name, directive, about["units"] + added)
+        with telling(added):
+            for place in missing:
+                directive = _of_maas(client, place, about) or job._placement(place, mapping)
+                added += _add_unit(client, name, directive, about["units"] + added)
     answer = {"changed": bool(missing), "plan": lines, "units": [], "waited": 0.0, "diff": _diff(lines)}
     if module.check_mode:
         return answer
@@ -216,7 +232,7 @@ def unit_present(module, client):
         mine = [found["units"][unit] for unit in added if unit in found["units"]]
         return found if len(mine) == len(added) and all(unit["machine"] for unit in mine) else None
 
-    found, answer["waited"] = until(client, settled, f"a machine for {', '.join(added)}", options["wait_timeout"], options["wait_interval"])
+    found, answer["waited"] = until(client, settled, f"a machine for {', '.join(added)}", options["wait_timeout"], options["wait_interval"], bool(added))
     machines = {machine: machine for machine in found["machines"]}
     for machine, seen in now["machines"].items():
         found["machines"].get(machine, {}).setdefault("annotations", seen.get("annotations"))
@@ -266,7 +282,9 @@ def unit_absent(module, client):
     destroy_units(client, there, options["destroy_storage"], options["force"])
     if options["wait"]:
         gone = f"the end of {', '.join(there)}"
-        answer["waited"] = until(client, lambda found: not set(there) & set(found["units"]), gone, options["wait_timeout"], options["wait_interval"])[1]
+        answer["waited"] = until(
+            client, lambda found: not set(there) & set(found["units"]), gone, options["wait_timeout"], options["wait_interval"], answer["changed"]
+        )[1]
     return answer
 
 
@@ -308,6 +326,7 @@ def relation(module, client):
             line,
             options["wait_timeout"],
             options["wait_interval"],
+            changed,
         )[1]
     return answer
 
@@ -362,14 +381,19 @@ def machine_present(module, client):
     answer = {"changed": bool(lines), "plan": lines, "replaced": replaced, "machine": now["machines"].get(name), "waited": 0.0, "diff": _diff(lines)}
     if module.check_mode:
         return answer
-    if replaced:
-        models.remove_machine(client, replaced, force=True)
-    if fresh:
-        name = _new_machine(client, options, now)
-    elif record:
-        models.note_machine(client, name, _note(options))
-    if notes:
-        models.annotate(client, {models.tag("machine", name): notes})
+    written = []
+    with telling(written):
+        if replaced:
+            models.remove_machine(client, replaced, force=True)
+            written.append(replaced)
+        if fresh:
+            name = _new_machine(client, options, now)
+            written.append(name)
+        elif record:
+            models.note_machine(client, name, _note(options))
+            written.append(name)
+        if notes:
+            models.annotate(client, {models.tag("machine", name): notes})
     return _arrived(client, options, name, answer)
 
 
@@ -412,7 +436,9 @@ def _arrived(client, options, name, answer):
             )
         return about if about["agent"] == "started" else None
 
-    answer["machine"], answer["waited"] = until(client, started, f"the start of machine {name}", options["wait_timeout"], options["wait_interval"])
+    answer["machine"], answer["waited"] = until(
+        client, started, f"the start of machine {name}", options["wait_timeout"], options["wait_interval"], answer["changed"]
+    )
     return answer
 
 
@@ -435,5 +461,7 @@ def machine_absent(module, client):
         models.remove_machine(client, name, options["force"], options["keep_instance"])
     if options["wait"]:
         gone = f"the end of machine {name}"
-        answer["waited"] = until(client, lambda found: name not in found["machines"], gone, options["wait_timeout"], options["wait_interval"])[1]
+        answer["waited"] = until(
+            client, lambda found: name not in found["machines"], gone, options["wait_timeout"], options["wait_interval"], answer["changed"]
+        )[1]
     return answer

@@ -52,6 +52,21 @@ def bundle():
     return yaml.safe_load(BUNDLE)
 
 
+class Time:
+    """Time that passes by sleeping alone; ``then`` is [(when, what happens)]."""
+
+    def __init__(self, *then):
+        self.now, self.then = 0.0, list(then)
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+        while self.then and self.then[0][0] <= self.now:
+            self.then.pop(0)[1]()
+
+
 class Model:
     """The world; it outlives the clients that look at it."""
 
@@ -306,6 +321,8 @@ class Client:
     def __init__(self, model, breaks=None, before=False, dies=None):
         self.model, self.breaks, self.before, self.dies = model, set(breaks or ()), before, dies
         self.requests = self.writes = 0
+        # Reads that fail after the first break: the controller is away.
+        self.away = 0
 
     def uuid(self):
         return UUID
@@ -314,6 +331,9 @@ class Client:
         self.requests += 1
         read = getattr(self.model, f"read_{facade}_{request}", None)
         if read:
+            if self.away and self.breaks and self.writes >= min(self.breaks):
+                self.away -= 1
+                raise ConnectionLost(f"no connection for {facade}.{request}")
             return copy.deepcopy(read(params))
         self.writes += 1
         if self.dies is not None and self.writes > self.dies:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, bundle, model, plan
-from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault, JujuFault
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault, JujuFault, Refused
 
 from . import fake
 
@@ -18,10 +18,10 @@ def desired(change=None):
     return bundle.normal(loaded)
 
 
-def run(world, wanted=None, machine_map=None, **client):
-    wanted = wanted or desired()
+def run(world, wanted=None, machine_map=None, time=None, **client):
+    wanted, time = wanted or desired(), time or fake.Time()
     link = fake.Client(world, **client)
-    job = apply.Application(link, wanted, machine_map)
+    job = apply.Application(link, wanted, machine_map, clock=time.clock, sleep=time.sleep)
     made = job.apply(model.read(link, wanted))
     return made, job, link
 
@@ -190,7 +190,7 @@ def test_what_the_bundle_does_not_name_is_removed_when_asked():
         world = fake.Model()
         run(world)
         link = fake.Client(world, **breaks)
-        job = apply.Application(link, wanted, prune=True)
+        job = apply.Application(link, wanted, prune=True, sleep=fake.Time().sleep)
         made = job.apply(model.read(link, wanted))
         assert texts(made) == ["remove vault with 1 unit, which the bundle does not name"] and made["unnamed"] == ["vault"]
         assert "vault" not in world.applications and len(world.machines) == 3
@@ -204,7 +204,7 @@ def test_relations_that_are_to_come_later_are_told_until_they_are_made(end):
     for breaks in ({}, {"breaks": {3}}, {"breaks": {9}, "before": True}):
         world = fake.Model()
         link = fake.Client(world, **breaks)
-        made = apply.Application(link, wanted, later=[end]).apply(model.read(link, wanted))
+        made = apply.Application(link, wanted, later=[end], sleep=fake.Time().sleep).apply(model.read(link, wanted))
         assert len(world.relations) == 2 and [set(pair) for pair in made["later"]] == [{"vault:certificates", "keystone:certificates"}]
         again = apply.Application(link, wanted, later=[end]).plan(model.read(link, wanted))
         assert again["steps"] == [] and len(again["later"]) == 1
@@ -278,3 +278,44 @@ def test_the_deadline_is_kept():
     job = apply.Application(link, wanted, timeout=8, clock=lambda: next(ticks))
     with pytest.raises(JujuFault, match="not finished within 8 s; the next step was"):
         job.apply(model.read(link, wanted))
+
+
+def test_a_controller_that_is_away_in_between_is_waited_for():
+    wanted, writes = reference()
+    world, time, link = fake.Model(), fake.Time(), None
+    link = fake.Client(world, breaks={writes // 2})
+    link.away = 40
+    job = apply.Application(link, desired(), clock=time.clock, sleep=time.sleep)
+    job.apply(model.read(link, desired()))
+    assert world.picture() == wanted and not link.away and time.now >= 200
+
+
+@pytest.mark.parametrize("number", [6, 7, 20])
+def test_a_controller_that_stays_away_ends_the_run_at_its_deadline_with_what_was_done(number):
+    """The sixth write is the first after the charms; whether it took effect is not known."""
+    world, time = fake.Model(), fake.Time()
+    link = fake.Client(world, breaks={number})
+    link.away = 10**6
+    job = apply.Application(link, desired(), timeout=300, clock=time.clock, sleep=time.sleep)
+    actual = model.read(link, desired())
+    with pytest.raises(JujuFault, match="no connection") as error:
+        job.apply(actual)
+    assert error.value.result["changed"] is True and error.value.result["steps_done"] == job.done
+    assert 300 <= time.now < 310
+
+
+def test_what_the_second_plan_finds_wrong_is_told_with_what_was_done():
+    world = fake.Model()
+    link = fake.Client(world, breaks={20})
+    job = apply.Application(link, desired(), sleep=fake.Time().sleep)
+    actual, told = model.read(link, desired()), link.call
+
+    def call(facade, request, params=None, **options):
+        if link.writes >= 20 and request == "FullStatus":
+            raise Refused("the model is gone", "not found")
+        return told(facade, request, params, **options)
+
+    link.call = call
+    with pytest.raises(Refused) as error:
+        job.apply(actual)
+    assert error.value.result == {"changed": True, "steps_done": job.done} and job.done
