@@ -145,7 +145,7 @@ def work(module, client):
         text = "".join(f"{line}\n" for line in lines)
         answer["diff"] = {"before": "", "after": text, "before_header": "nothing to do", "after_header": f"plan for model {options['model']}"}
     for note in made["notes"]:
-        if "could not be provisioned" in note:
+        if "could not be provisioned" in note or "whose answer was lost" in note:
             module.warn(plain.lines(note))
     return answer
 

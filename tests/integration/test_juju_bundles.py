@@ -69,7 +69,7 @@ class Steps(list):
 
 
 def run(link, desired, steps=None):
-    job = apply.Application(link, desired)
+    job = apply.Application(link, desired, sleep=lambda seconds: None)
     if steps:
         job.done = Steps(steps)
     return job.apply(model.read(link, desired)), job

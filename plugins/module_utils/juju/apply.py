@@ -15,6 +15,8 @@ from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import B
 
 # Seconds between two looks at a controller that is away.
 AWAY = 5
+# Steps that would make a thing twice.
+ONCE = ("machine", "deploy", "units")
 
 
 class Application:
@@ -26,8 +28,9 @@ class Application:
         self.deadline = clock() + timeout
         self.timeout, self.clock, self.sleep = timeout, clock, sleep
         self.done = []
-        # The step whose answer was lost, or None: it may have taken effect.
+        # The last step whose answer was lost, or None: it may have taken effect.
         self._lost = None
+        self._intent = None
         self._resolved, self._infos, self._fetched = {}, {}, {}
 
     # --- planning ---
@@ -74,6 +77,7 @@ class Application:
     def apply(self, actual):
         """Carries out what is missing. Returns the first plan, with what is left for later; self.done holds the lines of the steps that were carried out."""
         first = plan = self.plan(actual)
+        notes = first["notes"]
         losses = 0
         while plan["steps"]:
             try:
@@ -86,9 +90,15 @@ class Application:
             except JujuFault as error:
                 raise self._stopped(error) from None
             # What took effect is in the model, not in this process: read it again and go on with the rest.
-            actual = self.patiently(lambda: models.read(self.client, self.desired))
+            actual = self.patiently(self._read_again)
             plan = self.patiently(lambda actual=actual: self.plan(actual))
-        return {**first, "later": plan["later"]}
+            notes = list(dict.fromkeys(notes + plan["doubles"]))
+        return {**first, "later": plan["later"], "notes": notes}
+
+    def _read_again(self):
+        if self._lost in ONCE:
+            models.calm(lambda: statuses.read(self.client), self.sleep)
+        return models.read(self.client, self.desired)
 
     def patiently(self, look):
         """look(), which changes nothing, again and again until the deadline while the controller is away."""
@@ -135,6 +145,7 @@ class Application:
             plan.update(steps=named["steps"], later=named["later"])
             steps = plan["steps"]
         machines = dict(plan["machines"])
+        self._intent = (actual.get("intent") or {}).get("note")
         known_machines = {name for name in actual["machines"] if "/" not in name}
         for step in steps:
             if self.clock() >= self.deadline:
@@ -163,10 +174,12 @@ class Application:
 
     def _do_machine(self, step, machines, known):
         wanted = step["wanted"]
+        note = {plans.MARK: step["machine"]}
         machine = models.add_noted_machine(
             self.client,
-            {plans.MARK: step["machine"]},
+            note,
             known,
+            again=self._intent == note,
             constraints=wanted["constraints"],
             base=wanted["base"],
             system_id=step["system_id"],

@@ -259,13 +259,15 @@ def _of_maas(client, place, about):
     return {"scope": "#", "directive": name}
 
 
-def _add_unit(client, name, directive, known):
+def _add_unit(client, name, directive, known, sleep=time.sleep):
     """One unit; a lost answer is looked for in the model before the request is sent again."""
     try:
         return models.add_units(client, name, 1, [directive] if directive else None)
     except ConnectionLost:
-        new = [unit for unit in statuses.read(client)["applications"][name]["units"] if unit not in known]
-        return new[:1] or models.add_units(client, name, 1, [directive] if directive else None)
+        with telling(["perhaps"]):
+            there = models.calm(lambda: statuses.read(client), sleep)["applications"][name]["units"]
+            new = [unit for unit in there if unit not in known]
+            return new[:1] or models.add_units(client, name, 1, [directive] if directive else None)
 
 
 def unit_absent(module, client):
@@ -407,18 +409,21 @@ def _new_machine(client, options, now):
     return added_machine(client, now, _note(options), wanted)
 
 
-def added_machine(client, now, note, wanted):
+def added_machine(client, now, note, wanted, sleep=time.sleep):
     """Asks for one machine; a lost answer is looked for in the model before the request is sent again."""
     known = {machine for machine in now["machines"] if "/" not in machine}
+    again = (now.get("intent") or {}).get("note") == note
     try:
-        return models.add_noted_machine(client, note, known, **wanted)
+        return models.add_noted_machine(client, note, known, again, **wanted)
     except ConnectionLost:
-        # Numbers are given in order: a machine that was not there before is the one that was asked for.
-        new = [machine for machine in statuses.read(client)["machines"] if "/" not in machine and machine not in known]
-        if not new:
-            return models.add_noted_machine(client, note, known, **wanted)
-        models.note_machine(client, new[0], note)
-        return new[0]
+        with telling(["perhaps"]):
+            found = models.calm(lambda: statuses.read(client), sleep)["machines"]
+            # Numbers are given in order: a machine that was not there before is the one that was asked for.
+            new = [machine for machine, about in found.items() if "/" not in machine and machine not in known and about["life"] == "alive"]
+            if not new:
+                return models.add_noted_machine(client, note, known, again=True, **wanted)
+            models.note_machine(client, new[0], note)
+            return new[0]
 
 
 def _arrived(client, options, name, answer):

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import time
 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import charms as offers
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import status as statuses
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import JujuFault, Refused
-from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import INTENT, plain
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import INTENT, newcomers, plain
 
 EMPTY = {"model": {}, "machines": {}, "applications": {}, "units": {}, "relations": [], "intent": None}
 
@@ -117,6 +118,21 @@ def read(client, desired):
     for about in actual["applications"].values():
         about["charm_name"] = charm_name(about["charm"])
     return actual
+
+
+def calm(read, sleep=time.sleep, pause=5, looks=60):
+    """read() once three readings in a row, ``pause`` seconds apart, tell the same machines, applications and units.
+
+    The controller goes on with a request whose answer was lost, and does not show what comes of it before its end.
+    """
+    found, same = read(), 0
+    for _look in range(looks):
+        sleep(pause)
+        before, found = found, read()
+        same = same + 1 if all(before[kind].keys() == found[kind].keys() for kind in ("machines", "applications", "units")) else 0
+        if same == 2:
+            break
+    return found
 
 
 # --- charms ----------------------------------------------------------------------------------------------------------
@@ -362,12 +378,31 @@ def add_machine(client, **wanted):
     return only(answer.get("machines"), "add machine")["machine"]
 
 
-def add_noted_machine(client, note, known, **wanted):
-    """Adds a machine and notes with it whose it is (``{annotation: value}``), so that a lost answer can be told from a request that never arrived."""
+def add_noted_machine(client, note, known, again=False, **wanted):
+    """Adds a machine and notes with it whose it is (``{annotation: value}``), so that a lost answer can be told from a request that never arrived.
+
+    ``again``: an earlier request for it has no known answer.
+    """
     annotate(client, {f"model-{client.uuid()}": {INTENT: json.dumps({"note": note, "known": sorted(known)})}})
     machine = add_machine(client, **wanted)
+    if again and note:
+        machine = _only_one(client, note, machine)
     note_machine(client, machine, note)
     return machine
+
+
+def _only_one(client, note, machine):
+    """The earlier request came to its end after all: its machine is kept, and the second one, which is this run's for certain, is taken back."""
+    now = read_noted(client)
+    alike = [name for name in newcomers(now, note) if name != machine and _alike(now["machines"][name], now["machines"].get(machine))]
+    if not alike:
+        return machine
+    remove_machine(client, machine, force=True)
+    return alike[0]
+
+
+def _alike(one, other):
+    return other is not None and (one["constraints"], one["base"]) == (other["constraints"], other["base"])
 
 
 def note_machine(client, machine, note):

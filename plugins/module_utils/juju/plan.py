@@ -55,7 +55,7 @@ def placed(actual, system_id):
 
 def requested(actual, note):
     """The machine that was asked for and is still to be noted so; None without one."""
-    return intended(note, actual, {name for name, machine in actual["machines"].items() if {MARK, PLACED} & set(machine.get("annotations") or {})})
+    return next(iter(newcomers(actual, note)), None)
 
 
 def instance_of(machine):
@@ -64,22 +64,21 @@ def instance_of(machine):
     return (machine.get("annotations") or {}).get(PLACED) if instance in NO_INSTANCE else instance
 
 
-def intended(note, actual, taken):
-    """The machine of a request whose answer was lost: it appeared after the intent to ``note`` it so was written, and holds no unit yet."""
+def newcomers(actual, note, taken=()):
+    """The machines that may be that of a request whose answer was lost: they came after the intent to ``note`` it so, hold no unit and are nobody's."""
     intent = actual.get("intent") or {}
     if intent.get("note") != note:
-        return None
-    known, tenants = set(intent.get("known") or []), _tenants(actual)
-    new = [
-        machine
-        for machine in sorted(actual["machines"], key=machine_order)
-        if machine not in known
-        and machine not in taken
-        and "/" not in machine
-        and not tenants.get(machine)
-        and actual["machines"][machine].get("life", "alive") == "alive"
+        return []
+    known, tenants = {*(intent.get("known") or []), *taken}, _tenants(actual)
+    return [
+        name
+        for name in sorted(actual["machines"], key=machine_order)
+        if name not in known
+        and "/" not in name
+        and not {MARK, PLACED} & set(actual["machines"][name].get("annotations") or {})
+        and not tenants.get(name)
+        and actual["machines"][name].get("life", "alive") == "alive"
     ]
-    return new[0] if new else None
 
 
 def _by_units(desired, actual, mapping):
@@ -128,8 +127,8 @@ def match_machines(desired, actual, machine_map=None):
                 )
             continue
         taken = {*mapping.values(), *fresh.values()}
-        marked = {machine for machine, about in actual["machines"].items() if (about.get("annotations") or {}).get(MARK)}
         if wanted:
+            marked = {machine for machine, about in actual["machines"].items() if (about.get("annotations") or {}).get(MARK)}
             for machine, about in actual["machines"].items():
                 if instance_of(about) == wanted and machine not in taken:
                     if machine in marked:
@@ -137,9 +136,9 @@ def match_machines(desired, actual, machine_map=None):
                         found.append(f"{wanted} is machine {machine} of the model, recorded as the bundle's machine {mark}, but machine_map wants it as {name}")
                     fresh[name] = machine
         if name not in fresh:
-            machine = intended({MARK: name}, actual, taken | marked)
-            if machine:
-                fresh[name] = machine
+            new = newcomers(actual, {MARK: name}, taken)
+            if new:
+                fresh[name] = new[0]
     mapping_so_far = {**mapping, **fresh}
     for name, machine in _by_units(desired, actual, mapping_so_far).items():
         wanted = machine_map.get(name)
@@ -368,7 +367,7 @@ def _related(pair, actual, charms):
 
 
 def make(desired, actual, machine_map=None, charms=None, own_machines=False, prune=False, later=()):
-    """{steps, notes, machines, unnamed, later}; BundleFault when the two cannot be brought together.
+    """{steps, notes, doubles, machines, unnamed, later}; BundleFault when the two cannot be brought together.
 
     With `own_machines` placements name the model's machines, not a bundle's. With `prune` applications that the bundle does
     not name are removed, last of all. Relations of the endpoints in `later` (application:endpoint) are not made: those that are missing are told.
@@ -379,12 +378,15 @@ def make(desired, actual, machine_map=None, charms=None, own_machines=False, pru
     else:
         mapping, fresh, found = match_machines(desired, actual, machine_map)
     machine_map = {str(key): value for key, value in (machine_map or {}).items()}
-    notes = []
+    notes, doubles = [], []
     steps = {"charms": [], "machines": [], "deploys": [], "changes": [], "units": [], "relations": [], "exposure": [], "annotations": [], "removals": []}
     for name, wanted in desired["machines"].items():
         if name in fresh:
             machine = fresh[name]
             steps["machines"].append({"action": "record", "machine": name, "id": machine, "text": f"record machine {machine} as the bundle's machine {name}"})
+            for other in newcomers(actual, {MARK: name}, mapping.values()):
+                remedy = f"unless somebody wants it: juju remove-machine -m {actual['model'].get('name')} {other}"
+                doubles.append(f"machine {other} came beside machine {machine} after a request whose answer was lost, and holds nothing; {remedy}")
         elif name not in mapping:
             steps["machines"].append(_machine_step(name, wanted, machine_map.get(name)))
         if name in mapping:
@@ -449,7 +451,7 @@ def make(desired, actual, machine_map=None, charms=None, own_machines=False, pru
             steps["removals"].append({"action": "remove", "application": name, "text": text})
         else:
             notes.append(f"{name}, which the bundle does not name, is being removed from the model")
-    return {"steps": _numbered(steps), "notes": notes, "machines": mapping, "unnamed": extra, "later": postponed}
+    return {"steps": _numbered(steps), "notes": notes + doubles, "doubles": doubles, "machines": mapping, "unnamed": extra, "later": postponed}
 
 
 def _kept(wanted, present):

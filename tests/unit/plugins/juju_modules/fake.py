@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 
@@ -108,6 +109,13 @@ class Model:
             assert set(wanted) <= {"jobs", "constraints", "base", "placement"}, wanted
             made.append({"machine": self._new_machine(wanted["constraints"], wanted.get("base"), (wanted.get("placement") or {}).get("directive", ""))})
         return {"machines": made}
+
+    def MachineManager_DestroyMachineWithParams(self, params):
+        for tag in params["machine-tags"]:
+            name = tag.removeprefix("machine-")
+            assert not [unit for unit, about in self.units.items() if about["machine"].split("/")[0] == name]
+            del self.machines[name]
+        return {"results": [{}]}
 
     def Application_Deploy(self, params):
         wanted = params["applications"][0]
@@ -323,6 +331,8 @@ class Client:
         self.requests = self.writes = 0
         # Reads that fail after the first break: the controller is away.
         self.away = 0
+        # (time, seconds): a request whose answer is lost takes effect that much later.
+        self.late = None
 
     def uuid(self):
         return UUID
@@ -342,7 +352,15 @@ class Client:
         if lost and self.before:
             raise ConnectionLost(f"{facade}.{request}")
         self.model.writes.append(f"{facade}.{request}")
+        if lost and self.late:
+            time, seconds = self.late
+            time.then.append((time.now + seconds, lambda: self._take_effect(facade, request, params)))
+            raise ConnectionLost(f"{facade}.{request}")
         answer = copy.deepcopy(getattr(self.model, f"{facade}_{request}")(copy.deepcopy(params)))
         if lost:
             raise ConnectionLost(f"{facade}.{request}")
         return answer
+
+    def _take_effect(self, facade, request, params):
+        with contextlib.suppress(Refused):
+            getattr(self.model, f"{facade}_{request}")(copy.deepcopy(params))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, bundle, changes, model
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, bundle, changes, model, plan
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import ConnectionLost, JujuFault, Refused
 from ansible_collections.stratus.cloud.plugins.modules import juju_bundle
 
@@ -138,4 +139,42 @@ def test_units_that_are_not_removed_after_an_option_was_set_leave_a_change(world
     world.Application_DestroyUnit = lambda params: (_ for _ in ()).throw(Refused("no"))
     with pytest.raises(Refused) as error:
         changes.application_present(module(**{**APPLICATION, "num_units": 1, "scale_down": True, "wait_timeout": 60}), fake.Client(world))
+    assert error.value.result["changed"] is True
+
+
+@pytest.mark.parametrize("seconds", [None, 3, 8])
+def test_a_machine_and_a_unit_whose_answer_is_lost_are_there_once(world, seconds):
+    """None: the requests never arrive."""
+    time = fake.Time()
+    # The second write follows the intent.
+    link = fake.Client(world, breaks={2}, before=seconds is None)
+    link.late = (time, seconds)
+    wanted = {"constraints": {"mem": 4096}, "base": None, "system_id": None, "directive": None}
+    assert changes.added_machine(link, model.read_noted(link), {plan.MARK: "9"}, wanted, time.sleep) == "3"
+    time.sleep(60)
+    assert len(world.machines) == 4 and world.annotations["machine-3"] == {plan.MARK: "9"}
+
+    link = fake.Client(world, breaks={1}, before=seconds is None)
+    link.late = (time, seconds)
+    assert changes._add_unit(link, "vault", {"scope": "#", "directive": "3"}, ["vault/0"], time.sleep) == ["vault/1"]
+    time.sleep(60)
+    assert sorted(unit for unit in world.units if unit.startswith("vault")) == ["vault/0", "vault/1"]
+
+
+def test_an_earlier_run_s_machine_that_comes_with_this_run_s_is_kept(world):
+    link, note = fake.Client(world), {plan.MARK: "9"}
+    del world.MachineManager_DestroyMachineWithParams
+    model.annotate(link, {f"model-{fake.UUID}": {plan.INTENT: json.dumps({"note": note, "known": list(world.machines)})}})
+    add = world.MachineManager_AddMachines
+    world.MachineManager_AddMachines = lambda params: (add(params), add(params))[1]
+    wanted = {"constraints": {"mem": 4096}, "base": None, "system_id": None, "directive": None}
+    assert changes.added_machine(link, model.read_noted(link), note, wanted) == "3"
+    assert set(world.machines) == {"0", "1", "2", "3"} and world.annotations["machine-3"] == note
+
+
+def test_an_answer_that_is_lost_for_good_is_perhaps_a_change(world):
+    link = fake.Client(world, breaks={1})
+    link.away = 9
+    with pytest.raises(ConnectionLost) as error:
+        changes._add_unit(link, "vault", None, ["vault/0"], fake.Time().sleep)
     assert error.value.result["changed"] is True

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply, bundle, model, plan
-from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault, JujuFault, Refused
+from ansible_collections.stratus.cloud.plugins.module_utils.juju.errors import BundleFault, ConnectionLost, JujuFault, Refused
 
 from . import fake
 
@@ -278,6 +278,79 @@ def test_the_deadline_is_kept():
     job = apply.Application(link, wanted, timeout=8, clock=lambda: next(ticks))
     with pytest.raises(JujuFault, match="not finished within 8 s; the next step was"):
         job.apply(model.read(link, wanted))
+
+
+@pytest.mark.parametrize("seconds", [3, 8])
+def test_a_request_that_takes_effect_after_its_connection_broke_is_not_made_again(seconds):
+    wanted, writes = reference()
+    for number in range(1, writes + 1):
+        world, time = fake.Model(), fake.Time()
+        link = fake.Client(world, breaks={number})
+        link.late = (time, seconds)
+        apply.Application(link, desired(), clock=time.clock, sleep=time.sleep).apply(model.read(link, desired()))
+        assert time.now <= 20
+        time.sleep(60)
+        assert world.picture() == wanted, f"broken at request {number}"
+
+
+def late_machine(world, first):
+    """The first AddMachines is lost and takes effect with the second one, before it or after."""
+    add, asked = world.MachineManager_AddMachines, []
+
+    def lost(params):
+        asked.append(params)
+        if len(asked) == 1:
+            raise ConnectionLost("gone")
+        if len(asked) > 2:
+            return add(params)
+        if first:
+            add(asked[0])
+        answer = add(params)
+        if not first:
+            add(asked[0])
+        return answer
+
+    world.MachineManager_AddMachines = lost
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_machines_for_one_the_earlier_request_s_is_kept(first):
+    wanted, _ = reference()
+    world = fake.Model()
+    late_machine(world, first)
+    run(world)
+    assert world.picture() == wanted and len(world.machines) == 3
+    assert world.writes.count("MachineManager.DestroyMachineWithParams") == 1 and not world.annotations[f"model-{fake.UUID}"]
+    assert planned(world)["steps"] == []
+
+
+def test_a_machine_that_somebody_else_adds_meanwhile_is_not_taken():
+    world = fake.Model()
+    add, asked = world.MachineManager_AddMachines, []
+
+    def lost(params):
+        asked.append(params)
+        if len(asked) == 1:
+            raise ConnectionLost("gone")
+        if len(asked) == 2:
+            world._new_machine({"mem": 1024}, None)
+        return add(params)
+
+    world.MachineManager_AddMachines = lost
+    run(world)
+    assert len(world.machines) == 4 and "MachineManager.DestroyMachineWithParams" not in world.writes
+    assert not world.annotations.get("machine-0")
+
+
+def test_two_machines_that_came_after_one_intent_are_told():
+    world = fake.Model()
+    link = fake.Client(world)
+    model.annotate(link, {f"model-{fake.UUID}": {plan.INTENT: json.dumps({"note": {plan.MARK: "0"}, "known": []})}})
+    world._new_machine({}, None)
+    world._new_machine({}, None)
+    # Also when the run loses its connection meanwhile.
+    made, _, _ = run(world, breaks={12})
+    assert [note for note in made["notes"] if "machine 1 came beside machine 0" in note and "juju remove-machine -m openstack 1" in note]
 
 
 def test_a_controller_that_is_away_in_between_is_waited_for():
