@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 
+from ansible_collections.stratus.cloud.plugins.module_utils import plain
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import apply as applies
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import bundle as bundles
 from ansible_collections.stratus.cloud.plugins.module_utils.juju import charms as offers
@@ -376,6 +377,8 @@ def machine_present(module, client):
     pending = not fresh and (now["machines"][name]["instance_id"] or "") in plans.NO_INSTANCE
     record = not fresh and (options["mark"] or pending) and any(noted.get(key) != value for key, value in _note(options).items())
     if record:
+        for text in plans.beside(now, _note(options), name):
+            module.warn(plain.lines(text))
         lines.append(f"record machine {name} as " + (f"the bundle's machine {options['mark']}" if options["mark"] else f"MAAS's {options['system_id']}"))
     notes = {key: str(value) for key, value in options["annotations"].items()}
     notes = {key: value for key, value in notes.items() if noted.get(key, "") != value}

@@ -81,6 +81,16 @@ def newcomers(actual, note, taken=()):
     ]
 
 
+def beside(actual, note, machine, taken=()):
+    """What is told of the others that came with ``machine``, which is going to be noted so: which of them are this collection's cannot be known."""
+    model = actual["model"].get("name")
+    return [
+        f"machine {other} came beside machine {machine} after a request whose answer was lost, and holds nothing; "
+        f"unless somebody wants it: juju remove-machine -m {model} {other}"
+        for other in newcomers(actual, note, {machine, *taken})
+    ]
+
+
 def _by_units(desired, actual, mapping):
     """For a model that something else deployed: where the units of the bundle's applications stand tells the machines."""
     guesses = {}
@@ -384,9 +394,7 @@ def make(desired, actual, machine_map=None, charms=None, own_machines=False, pru
         if name in fresh:
             machine = fresh[name]
             steps["machines"].append({"action": "record", "machine": name, "id": machine, "text": f"record machine {machine} as the bundle's machine {name}"})
-            for other in newcomers(actual, {MARK: name}, mapping.values()):
-                remedy = f"unless somebody wants it: juju remove-machine -m {actual['model'].get('name')} {other}"
-                doubles.append(f"machine {other} came beside machine {machine} after a request whose answer was lost, and holds nothing; {remedy}")
+            doubles += beside(actual, {MARK: name}, machine, mapping.values())
         elif name not in mapping:
             steps["machines"].append(_machine_step(name, wanted, machine_map.get(name)))
         if name in mapping:

@@ -178,3 +178,14 @@ def test_an_answer_that_is_lost_for_good_is_perhaps_a_change(world):
     with pytest.raises(ConnectionLost) as error:
         changes._add_unit(link, "vault", None, ["vault/0"], fake.Time().sleep)
     assert error.value.result["changed"] is True
+
+
+def test_two_machines_that_came_after_one_intent_are_told(world):
+    link, note, told = fake.Client(world), {plan.MARK: "9"}, []
+    model.annotate(link, {f"model-{fake.UUID}": {plan.INTENT: json.dumps({"note": note, "known": list(world.machines)})}})
+    for _ in range(2):
+        world._new_machine({}, None)
+    job = module(**{**MACHINE, "mark": "9", "wait": False})
+    job.warn = told.append
+    assert changes.machine_present(job, link)["plan"] == ["record machine 3 as the bundle's machine 9"]
+    assert len(told) == 1 and "machine 4 came beside machine 3" in told[0] and told[0].endswith("juju remove-machine -m openstack 4")
