@@ -5,18 +5,55 @@
 from __future__ import annotations
 
 import datetime
+import re
 from urllib.parse import urlsplit
 
-# What mysql-innodb-cluster's charm says of a unit that cannot reach its cluster (src/lib/charm/openstack/mysql_innodb_cluster.py).
+from ansible_collections.stratus.cloud.plugins.module_utils.juju import expect
+
+DATABASE = re.compile(r"(^|[:/])mysql-innodb-cluster(-\d+)?$")
+
+# What mysql-innodb-cluster's charm says of a unit that cannot reach its cluster, and what it says, beside active, of one whose cluster answered it
+# (src/lib/charm/openstack/mysql_innodb_cluster.py, _assess_status).
 INACCESSIBLE = "Cluster is inaccessible"
+ANSWERED = ("MySQL InnoDB Cluster not healthy", "Units not allowed to replicate")
+
+
+def _databases(status):
+    """The units of each database cluster, by its application."""
+    names = [name for name, about in status["applications"].items() if DATABASE.search(about.get("charm") or "")]
+    return {name: [unit for unit in status["units"].values() if unit["application"] == name] for name in sorted(names)}
+
+
+def _down(unit):
+    return unit["agent"] != "lost" and unit["workload"] == "blocked" and INACCESSIBLE in unit["message"]
+
+
+def _claims(unit):
+    return unit["agent"] != "lost" and (unit["workload"] == "active" or any(words in unit["message"] for words in ANSWERED))
+
+
+def database_claims(status):
+    """Whose word that its cluster works may be from before the power cut: nobody's in a model where all is active."""
+    if all(unit["workload"] == "active" for unit in status["units"].values()):
+        return []
+    return [unit["name"] for units in _databases(status).values() for unit in units if _claims(unit)]
 
 
 def juju_outages(status):
-    units = {}
-    # A unit that is lost says nothing of its cluster; the others start it without that one.
-    for unit in (unit for unit in status["units"].values() if unit["agent"] != "lost"):
-        units.setdefault(unit["application"], []).append(unit["workload"] == "blocked" and INACCESSIBLE in unit["message"])
-    return sorted(application for application, down in units.items() if all(down))
+    found = []
+    for application, units in _databases(status).items():
+        down = [unit for unit in units if _down(unit)]
+        if down and not any(_claims(unit) for unit in units):
+            asked = sorted(down, key=lambda unit: not unit["leader"])
+            others = [unit["name"] for unit in units if unit not in down]
+            found.append({"application": application, "members": [unit["name"] for unit in asked], "others": others})
+    return found
+
+
+def database_troubles(status):
+    """Units of the clusters that no unit says to work, each with what it says."""
+    silent = [units for units in _databases(status).values() if not any(unit["agent"] != "lost" and unit["workload"] == "active" for unit in units)]
+    return [f"{unit['name']} {expect.describe(unit)}" for units in silent for unit in units]
 
 
 def days_left(ends, now):
@@ -43,4 +80,11 @@ def certificates_due(read, days, now):
 
 class FilterModule:
     def filters(self):
-        return {"juju_outages": juju_outages, "days_left": days_left, "tls_endpoints": tls_endpoints, "certificates_due": certificates_due}
+        return {
+            "database_claims": database_claims,
+            "database_troubles": database_troubles,
+            "juju_outages": juju_outages,
+            "days_left": days_left,
+            "tls_endpoints": tls_endpoints,
+            "certificates_due": certificates_due,
+        }

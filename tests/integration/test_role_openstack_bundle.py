@@ -238,6 +238,7 @@ def member(number, agent="idle", **more):
 def test_a_database_that_does_not_start_without_the_member_that_is_away_is_left_to_a_person(site):
     refusal = "Dba.rebootClusterFromCompleteOutage: Could not determine if Cluster is completely OFFLINE"
     site.answers["juju_status_info"]["status"]["units"] = {f"db/{number}": member(number, "lost" if number == 0 else "idle") for number in range(3)}
+    site.answers["juju_status_info"]["status"]["applications"]["db"] = {"charm": "ch:amd64/mysql-innodb-cluster-107"}
     site.answers["juju_action"] = {"failed": True, "msg": "the action failed", "output": {"output": refusal}}
     done, _changed, asked = site.play("recover", openstack_bundle_recover_without=["os-0"])
     said = " ".join(told(done).split())

@@ -102,6 +102,37 @@ def test_a_vault_that_does_not_start_is_named_with_where_to_look(lab, tmp_path):
     assert "vault/0 does not answer at port 8200" in said and "juju ssh -m openstack vault/0 journalctl -u vault" in said
 
 
+def test_a_vault_without_a_database_is_not_what_is_blamed(lab, tmp_path):
+    site = Site(lab, tmp_path, DATABASE, DATABASE_RELATIONS)
+    for number in range(3):
+        lab.call(site.model["units"][f"mysql-innodb-cluster/{number}"]["state"].update, stopped=True)
+    for unit in ("vault/0", "vault/1"):
+        lab.call(site.model["units"][unit]["state"].update, gave_up=True)
+    lab.call(lab.fault, "action_failed", app="vault", action="restart", times=-1)
+    done, _changed, _asked = site.run("recover", __openstack_bundle_vault_patience=1)
+    said = " ".join(told(done).split())
+    assert done.returncode != 0
+    assert "of that no unit works: mysql-innodb-cluster/0 blocked (MySQL is down on this instance)" in said and "journalctl -u vault" not in said
+
+
+def test_one_that_says_what_it_said_before_and_one_whose_hook_failed_do_not_hide_an_outage(lab, tmp_path):
+    site = Site(lab, tmp_path, {name: DATABASE[name] for name in ("mysql-innodb-cluster", "memcached")}, [])
+    before = site.status("mysql-innodb-cluster/0")
+    assert before[0] == "active"
+    site.power("off")
+    site.power("on")
+    lab.call(lab.settle)
+    units = site.model["units"]
+    lab.call(units["mysql-innodb-cluster/0"]["state"].update, unseen=before)
+    lab.call(units["mysql-innodb-cluster/1"].update, error={"step": "start", "hook": "start", "at": 0})
+    lab.call(lab.world.juju.changed, site.model)
+    assert [site.status(f"mysql-innodb-cluster/{number}")[0] for number in range(3)] == ["active", "error", "blocked"]
+    done, _changed, _asked = site.run("recover")
+    assert done.returncode == 0, told(done)
+    assert "reboot-cluster-from-complete-outage" in [name for _unit, name in site.actions()]
+    assert {site.status(unit)[0] for unit in site.model["units"]} == {"active"}
+
+
 def mysql(name):
     return {name: {"charm": "ch:mysql-router", "channel": "8.0/stable"}}
 

@@ -10,22 +10,57 @@ from ansible_collections.stratus.cloud.plugins.filter import recovery
 DOWN = ("blocked", "Cluster is inaccessible from this instance. Please check logs for details.", "idle")
 UP = ("active", "Unit is ready: Mode: R/O", "idle")
 LOST = ("unknown", "agent lost, see 'juju show-status-log db/2'", "lost")
+STOPPED = ("blocked", "MySQL is down on this instance", "idle")
+BROKEN = ("error", 'hook failed: "start"', "idle")
+ILL = ("blocked", "MySQL InnoDB Cluster not healthy: Cluster has no quorum as visible from '10.0.0.1:3306'", "idle")
+DENIED = ("blocked", "Units not allowed to replicate with this unit: db/2. See update-unit-acls action.", "idle")
+
+
+def model(*units, leader=0):
+    keys = ("workload", "message", "agent")
+    rows = {}
+    for number, unit in enumerate(units):
+        name = f"db/{number}"
+        rows[name] = {"name": name, "application": "db", "leader": number == leader, **dict(zip(keys, unit, strict=True))}
+    rows["vault/0"] = {"name": "vault/0", "application": "vault", "leader": True, **dict(zip(keys, DOWN, strict=True))}
+    return {"applications": {"db": {"charm": "ch:amd64/mysql-innodb-cluster-107"}, "vault": {"charm": "ch:amd64/vault-240"}}, "units": rows}
 
 
 @pytest.mark.parametrize(
-    ("units", "expected"),
+    ("units", "members", "others"),
     [
-        ([DOWN, DOWN, DOWN], ["db"]),
-        ([DOWN, DOWN, LOST], ["db"]),
-        ([DOWN, LOST, LOST], ["db"]),
-        ([UP, DOWN, LOST], []),
-        ([LOST, LOST, LOST], []),
+        ([DOWN, DOWN, DOWN], ["db/0", "db/1", "db/2"], []),
+        ([DOWN, DOWN, LOST], ["db/0", "db/1"], ["db/2"]),
+        ([DOWN, LOST, LOST], ["db/0"], ["db/1", "db/2"]),
+        ([DOWN, DOWN, STOPPED], ["db/0", "db/1"], ["db/2"]),
+        ([STOPPED, DOWN, BROKEN], ["db/1"], ["db/0", "db/2"]),
+        ([UP, DOWN, LOST], [], []),
+        ([ILL, DOWN, LOST], [], []),
+        ([DENIED, DOWN, DOWN], [], []),
+        ([STOPPED, STOPPED, BROKEN], [], []),
+        ([LOST, LOST, LOST], [], []),
     ],
 )
-def test_a_cluster_is_down_when_all_say_so_that_can_say_something(units, expected):
-    keys = ("workload", "message", "agent")
-    status = {"units": {f"db/{number}": {"application": "db", **dict(zip(keys, unit, strict=True))} for number, unit in enumerate(units)}}
-    assert recovery.juju_outages(status) == expected
+def test_a_cluster_is_down_when_one_cannot_reach_it_and_none_says_that_it_works(units, members, others):
+    expected = [{"application": "db", "members": members, "others": others}] if members else []
+    assert recovery.juju_outages(model(*units)) == expected
+
+
+def test_the_leader_is_the_first_to_be_asked_if_it_runs():
+    assert recovery.juju_outages(model(DOWN, DOWN, DOWN, leader=2))[0]["members"] == ["db/2", "db/0", "db/1"]
+
+
+def test_units_that_say_that_their_cluster_works_are_asked_again_unless_all_is_active():
+    assert recovery.database_claims(model(UP, DOWN, ILL)) == ["db/0", "db/2"]
+    running = model(UP, UP, UP)
+    running["units"]["vault/0"]["workload"] = "active"
+    assert recovery.database_claims(running) == []
+
+
+def test_of_a_cluster_that_does_not_work_each_unit_is_told_with_what_it_says():
+    assert recovery.database_troubles(model(UP, STOPPED, BROKEN)) == []
+    said = recovery.database_troubles(model(STOPPED, BROKEN, LOST))
+    assert said[:2] == ["db/0 blocked (MySQL is down on this instance)", 'db/1 error (hook failed: "start")'] and said[2].startswith("db/2 unknown/lost")
 
 
 def test_endpoints_are_looked_at_once_whatever_their_path_and_interface():

@@ -57,7 +57,12 @@ def waiting_for(endpoint: str) -> str:
 
 
 def mysql_innodb_cluster(view: Any) -> Status:
+    """``unseen`` is what a unit said before a power cut, until its charm looks again."""
     peers = view.peers()
+    if view.unit["state"].get("unseen"):
+        return view.unit["state"]["unseen"]
+    if view.unit["state"].get("stopped"):
+        return "blocked", "MySQL is down on this instance"
     if view.unit["state"].get("down") or view.app["state"].get("outage"):
         return "blocked", "Cluster is inaccessible from this instance. Please check logs for details."
     if "cluster" not in view.done:
