@@ -47,15 +47,17 @@ def _usage(authority: bool) -> x509.KeyUsage:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, public_key, days: float) -> x509.CertificateBuilder:
+    """Dated back by half a minute, as Vault does (``not_before_duration``); one that has ended was made before."""
     now = datetime.datetime.now(datetime.UTC)
+    ends = now + datetime.timedelta(days=days)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=days))
+        .not_valid_before(min(now - datetime.timedelta(seconds=30), ends - datetime.timedelta(days=1)))
+        .not_valid_after(ends)
     )
 
 

@@ -60,20 +60,52 @@ def days_left(ends, now):
     return (ends.replace(tzinfo=None) - now.replace(tzinfo=None)).days
 
 
+def _place(host, port):
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def tls_endpoints(urls):
     found = set()
     for url in urls:
         parts = urlsplit(url)
         if parts.scheme == "https":
-            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-            found.add(f"https://{host}:{parts.port or 443}")
+            found.add(_place(parts.hostname, parts.port or 443))
     return sorted(found)
 
 
+def unit_endpoints(endpoints, status, applications):
+    """Where each unit of an application that has several shows its own certificate.
+
+    At the port that all know answers its haproxy, which passes the connection to any unit; Apache is ten ports below (charmhelpers, determine_apache_port).
+    """
+    found = set()
+    for parts in map(urlsplit, endpoints):
+        for name in status["applications"]:
+            units = [unit for unit in status["units"].values() if unit["application"] == name and not unit["principal"]]
+            addresses = [unit["address"] for unit in units if unit["agent"] != "lost" and unit["address"]]
+            virtual = str(((applications.get(name) or {}).get("options") or {}).get("vip") or "").split()
+            if len(units) > 1 and parts.hostname in (*virtual, *addresses):
+                found |= {_place(address, parts.port - 10) for address in addresses}
+    return sorted(found)
+
+
+def _date(text):
+    return datetime.datetime.strptime(text, "%Y%m%d%H%M%SZ")
+
+
 def certificates_due(read, days, now):
-    found = {}
-    for row in read:
-        if "not_after" in row and days_left(datetime.datetime.strptime(row["not_after"], "%Y%m%d%H%M%SZ"), now) < days:
+    return {row["item"]: row["serial_number"] for row in read if "not_after" in row and days_left(_date(row["not_after"]), now) < days}
+
+
+def certificates_old(read, days, now, before, asked):
+    """Those that end soon and are not new: the same as before, made before new ones were asked for, or ended already.
+
+    A new one may end soon, too, where Vault makes short ones. Clocks may differ, and Vault dates a certificate back by half a minute: an hour is left.
+    """
+    due, found = certificates_due(read, days, now), {}
+    for row in (row for row in read if row["item"] in due):
+        made_before = _date(row["not_before"]) < _date(asked) - datetime.timedelta(hours=1)
+        if row["serial_number"] == before.get(row["item"]) or made_before or row.get("expired"):
             found[row["item"]] = row["serial_number"]
     return found
 
@@ -86,5 +118,7 @@ class FilterModule:
             "juju_outages": juju_outages,
             "days_left": days_left,
             "tls_endpoints": tls_endpoints,
+            "unit_endpoints": unit_endpoints,
             "certificates_due": certificates_due,
+            "certificates_old": certificates_old,
         }

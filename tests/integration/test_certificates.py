@@ -14,18 +14,18 @@ from lab.world import pki
 from tests.support.addresses import network
 from tests.support.role_play import STUB, RolePlay, told
 
-ADDRESS = str(network()[1])
+ADDRESS, FIRST, SECOND = (str(address) for address in list(network().hosts())[:3])
 KEYSTONE, GLANCE, NOVA_ADMIN, DEAD = 5000, 9292, 8774, 9696
 
 
 class Endpoint:
     """Serves a certificate with ``days`` left, and another one from its ``renewals``-th connection on after Vault was asked; never, if that is None."""
 
-    def __init__(self, folder: Path, asked: Path, port: int, days: float, renewals: int | None = 1):
+    def __init__(self, folder: Path, asked: Path, port: int, days: float, renewals: int | None = 1, address: str = ADDRESS):
         self.asked, self.renewals, self.seen = asked, renewals, 0
         ca, key = pki.authority("authority")[:2]
-        self.contexts = [self.context(folder, f"{port}-{days}", *pki.leaf(ca, key, [], [ADDRESS], days)) for days in (days, 365)]
-        self.server = socket.create_server((ADDRESS, port))
+        self.contexts = [self.context(folder, f"{address}-{port}-{days}", *pki.leaf(ca, key, [], [address], days)) for days in (days, 365)]
+        self.server = socket.create_server((address, port))
         threading.Thread(target=self.serve, daemon=True).start()
 
     @staticmethod
@@ -73,8 +73,8 @@ class Site(RolePlay):
         public = [row for row in every if row["interface"] == "public"]
         self.answers["resources"] = [({"parameters": {"interface": "public"}}, {"resources": public}), ({}, {"resources": every})]
 
-    def serve(self, port: int, days: float, renewals: int | None = 1) -> None:
-        self.open.append(Endpoint(self.folder, self.folder / "asked.jsonl", port, days, renewals))
+    def serve(self, port: int, days: float, renewals: int | None = 1, address: str = ADDRESS) -> None:
+        self.open.append(Endpoint(self.folder, self.folder / "asked.jsonl", port, days, renewals, address))
 
     def certificates(self, **given):
         soon = {"openstack_bundle_certificates_timeout": 4, "openstack_bundle_wait_interval": 1}
@@ -131,3 +131,37 @@ def test_a_keystone_that_refuses_to_tell_its_catalogue_is_told_at_the_end(site):
     said, code, actions = site.certificates()
     assert actions == ["reissue-certificates"]
     assert code != 0 and "Keystone does not tell where the services answer (HTTP 503)" in said
+
+
+def test_new_certificates_that_have_fewer_days_than_wanted_are_new(site):
+    site.serve(KEYSTONE, 10)
+    said, code, actions = site.certificates(openstack_bundle_certificates_renew_days=366)
+    assert code == 0 and actions == ["reissue-certificates"], said
+
+
+def test_each_unit_behind_a_virtual_address_is_looked_at(site):
+    """The address shows one of them, here always the one with its new certificate."""
+    row = {"application": "keystone", "agent": "idle", "principal": None, "workload": "active", "message": "", "machine": "0", "leader": False}
+    units = {f"keystone/{number}": {**row, "name": f"keystone/{number}", "address": address} for number, address in enumerate((FIRST, SECOND))}
+    site.answers["juju_status_info"] = {"status": {"applications": {"keystone": {}}, "units": units}}
+    site.serve(KEYSTONE, 10)
+    site.serve(KEYSTONE - 10, 10, address=FIRST)
+    site.serve(KEYSTONE - 10, 5, None, address=SECOND)
+    overlays = [{"applications": {"keystone": {"options": {"vip": ADDRESS}}}}]
+    said, code, actions = site.certificates(openstack_bundle_overlays=overlays)
+    assert code != 0 and actions == ["reissue-certificates"]
+    assert f"https://{SECOND}:{KEYSTONE - 10} still shows the old one" in said, said
+    report = said.partition("Days left")[2]
+    assert "364 20" in report and f"https://{FIRST}:{KEYSTONE - 10}" in report
+
+
+def test_what_only_a_renewed_keystone_could_name_is_judged_too(site):
+    """Its certificate has ended, so nobody could ask it for the others; one of them does not change, one does late."""
+    site.catalogue("public", KEYSTONE, "public", GLANCE, "public", NOVA_ADMIN)
+    site.serve(KEYSTONE, -3)
+    site.serve(GLANCE, -2, None)
+    site.serve(NOVA_ADMIN, -2, 3)
+    said, code, actions = site.certificates(openstack_bundle_certificates_timeout=15)
+    assert code != 0 and actions == ["reissue-certificates"]
+    assert f"https://{ADDRESS}:{GLANCE} still shows the old one" in said, said
+    assert f"{NOVA_ADMIN} still" not in said and "does not answer" not in said

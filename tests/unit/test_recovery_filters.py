@@ -85,3 +85,39 @@ def test_due_are_those_with_fewer_days_and_not_those_that_do_not_answer():
     ]
     assert recovery.certificates_due(read, 30, now) == {"a": 1, "b": 2}
     assert recovery.certificates_due(read, 20, now) == {"a": 1}
+
+
+def test_old_are_those_that_end_soon_and_are_not_new():
+    now = datetime.datetime(2026, 1, 1, 12)
+    made, past = "20260101112930Z", "20250111000000Z"
+    read = [
+        {"item": "same", "not_before": past, "not_after": "20260111120000Z", "serial_number": 1},
+        {"item": "another unit's", "not_before": past, "not_after": "20260121120000Z", "serial_number": 9},
+        {"item": "new, and short", "not_before": made, "not_after": "20260121120000Z", "serial_number": 8},
+        {"item": "new", "not_before": made, "not_after": "20261231120000Z", "serial_number": 7},
+        {"item": "not seen before", "not_before": past, "not_after": "20251231120000Z", "serial_number": 6},
+        {"item": "ended", "not_before": made, "not_after": "20260101113500Z", "serial_number": 5, "expired": True},
+        {"item": "silent", "msg": "Failed to get cert"},
+    ]
+    before = {"same": 1, "another unit's": 2, "new, and short": 3, "new": 4, "ended": 4}
+    assert recovery.certificates_old(read, 30, now, before, "20260101113000Z") == {"same": 1, "another unit's": 9, "not seen before": 6, "ended": 5}
+
+
+def test_of_several_units_each_has_its_own_certificate():
+    def unit(application, address, agent="idle", principal=None):
+        return {"application": application, "address": address, "agent": agent, "principal": principal}
+
+    units = {
+        "keystone/0": unit("keystone", "10.0.0.11"),
+        "keystone/1": unit("keystone", "fd00::12"),
+        "keystone/2": unit("keystone", "10.0.0.13", "lost"),
+        "hacluster/0": unit("hacluster", "10.0.0.11", principal="keystone/0"),
+        "hacluster/1": unit("hacluster", "10.0.0.14", principal="glance/0"),
+        "glance/0": unit("glance", "10.0.0.14"),
+    }
+    status = {"applications": {"keystone": {}, "hacluster": {}, "glance": {}}, "units": units}
+    bundle = {"keystone": {"options": {"vip": "10.0.0.5 10.1.0.5"}}, "glance": {}}
+    own = ["https://10.0.0.11:4990", "https://[fd00::12]:4990"]
+    assert recovery.unit_endpoints(["https://10.1.0.5:5000"], status, bundle) == own
+    assert recovery.unit_endpoints(["https://10.0.0.11:5000"], status, bundle) == own
+    assert recovery.unit_endpoints(["https://10.0.0.14:9292", "https://keystone.example.org:5000"], status, bundle) == []
