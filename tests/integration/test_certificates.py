@@ -79,6 +79,7 @@ class Site(RolePlay):
     def certificates(self, **given):
         soon = {"openstack_bundle_certificates_timeout": 4, "openstack_bundle_wait_interval": 1}
         done, changed, asked = self.play("certificates", **{**soon, **given})
+        self.waits = [call for call in asked if call["module"] == "juju_wait"]
         return " ".join(told(done).split()), done.returncode, [call["action"] for call in asked if call["module"] == "juju_action"]
 
 
@@ -165,3 +166,16 @@ def test_what_only_a_renewed_keystone_could_name_is_judged_too(site):
     assert code != 0 and actions == ["reissue-certificates"]
     assert f"https://{ADDRESS}:{GLANCE} still shows the old one" in said, said
     assert f"{NOVA_ADMIN} still" not in said and "does not answer" not in said
+
+
+def test_the_wait_lets_pass_what_a_recovery_lets_pass(site):
+    """Paused units, and a queue that misses the node of a dead machine."""
+    lost = {"name": "rabbitmq-server/1", "application": "rabbitmq-server", "agent": "lost", "principal": None, "workload": "unknown", "message": ""}
+    site.answers["juju_status_info"] = {"status": {"applications": {}, "units": {"rabbitmq-server/1": lost}}}
+    site.serve(KEYSTONE, 10)
+    said, code, _actions = site.certificates(openstack_bundle_recover_without=["dead"])
+    assert code == 0, said
+    assert site.waits[0]["lost_machines"] == ["dead"]
+    paused, apart = site.waits[0]["normal_now"]
+    assert paused == {"workload": ["maintenance"], "matches": "^Paused"}
+    assert apart["application"] == "rabbitmq-server" and apart["matches"] == "in the cluster but not running"
