@@ -133,6 +133,15 @@ def test_one_that_says_what_it_said_before_and_one_whose_hook_failed_do_not_hide
     assert {site.status(unit)[0] for unit in site.model["units"]} == {"active"}
 
 
+def test_applications_that_the_bundle_has_got_since_are_not_waited_for(lab, tmp_path):
+    site = Site(lab, tmp_path, {name: DATABASE[name] for name in ("vault", "memcached")}, [])
+    done, _changed, _asked = site.run("vault")
+    assert done.returncode == 0, told(done)
+    more = {"ceilometer": {"charm": "ch:ceilometer", "channel": "2024.1/stable", "num_units": 1}}
+    done, _changed, _asked = site.run("recover", openstack_bundle_overlays=[{"applications": more}])
+    assert done.returncode == 0, told(done)
+
+
 def mysql(name):
     return {name: {"charm": "ch:mysql-router", "channel": "8.0/stable"}}
 
