@@ -73,7 +73,8 @@ def verdict(holder, me, started=started_of):
     if holder.get("control") != me["control"] or (holder.get("machine") or "") != (me.get("machine") or ""):
         return "elsewhere"
     if holder.get("boot") != me["boot"]:
-        return "stale"
+        # Without a machine id two hosts have only their names, and another boot may be the other host's.
+        return "stale" if me.get("machine") else "elsewhere"
     if holder.get("namespace") != me.get("namespace"):
         return "elsewhere"
     if started(holder.get("pid")) not in (holder.get("started"), HIDDEN):

@@ -47,10 +47,11 @@ def test_verdict(change, expected):
     assert run_lock.verdict({**ME, **change}, ME, started={10: 100, 11: 100}.get) == expected
 
 
-def test_containers_without_a_machine_id_know_each_other_by_name():
+def test_containers_without_a_machine_id_know_each_other_by_name_until_the_next_boot():
     me = {**ME, "machine": ""}
     assert run_lock.verdict(me, me) == "mine"
-    assert run_lock.verdict({**me, "boot": "b0"}, me) == "stale"
+    assert run_lock.verdict({**me, "boot": "b0"}, me) == "elsewhere"
+    assert run_lock.verdict({**me, "boot": "b0", "machine": None}, me) == "elsewhere"
     assert run_lock.verdict({**me, "machine": None, "pid": 11, "started": 1}, me, started={10: 100}.get) == "stale"
     assert run_lock.verdict(ME, me) == "elsewhere"
 
