@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from urllib.parse import urlsplit
@@ -64,12 +65,31 @@ def _place(host, port):
     return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def _tls_place(url):
+    """Where the address leads to; None when not by TLS, ValueError when nowhere."""
+    if not url.lower().startswith("https:"):
+        return None
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("no host")
+    return _place(parts.hostname, parts.port or 443)
+
+
 def tls_endpoints(urls):
     found = set()
     for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme == "https":
-            found.add(_place(parts.hostname, parts.port or 443))
+        with contextlib.suppress(ValueError):
+            found.add(_tls_place(url))
+    return sorted(found - {None})
+
+
+def malformed_endpoints(urls):
+    found = set()
+    for url in urls:
+        try:
+            _tls_place(url)
+        except ValueError:
+            found.add(url)
     return sorted(found)
 
 
@@ -118,6 +138,7 @@ class FilterModule:
             "juju_outages": juju_outages,
             "days_left": days_left,
             "tls_endpoints": tls_endpoints,
+            "malformed_endpoints": malformed_endpoints,
             "unit_endpoints": unit_endpoints,
             "certificates_due": certificates_due,
             "certificates_old": certificates_old,

@@ -179,3 +179,11 @@ def test_the_wait_lets_pass_what_a_recovery_lets_pass(site):
     paused, apart = site.waits[0]["normal_now"]
     assert paused == {"workload": ["maintenance"], "matches": "^Paused"}
     assert apart["application"] == "rabbitmq-server" and apart["matches"] == "in the cluster but not running"
+
+
+def test_an_address_of_the_catalogue_that_is_none_is_named_and_the_others_are_renewed(site):
+    site.catalogue("public", KEYSTONE, "public", "port")
+    site.serve(KEYSTONE, 10)
+    said, code, actions = site.certificates()
+    assert code != 0 and actions == ["reissue-certificates"], said
+    assert f"? no address https://{ADDRESS}:port/v2" in said and f"https://{ADDRESS}:port/v2 is in Keystone's catalogue" in said

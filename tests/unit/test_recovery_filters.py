@@ -75,6 +75,12 @@ def test_endpoints_are_looked_at_once_whatever_their_path_and_interface():
     assert recovery.tls_endpoints(urls) == ["https://10.0.0.5:5000", "https://10.0.0.6:443", "https://[fd00::1]:9292"]
 
 
+def test_an_address_that_leads_nowhere_keeps_nobody_from_the_others():
+    bad = ["https:///v3", "https://10.0.0.5:port/v3", "https://10.0.0.5:99999/", "https://[fd00::1:9292/"]
+    assert recovery.tls_endpoints([*bad, "https://10.0.0.5:5000", "http://[10.0.0.7/"]) == ["https://10.0.0.5:5000"]
+    assert recovery.malformed_endpoints([*bad, "https://10.0.0.5:5000", "http://[10.0.0.7/"]) == sorted(bad)
+
+
 def test_due_are_those_with_fewer_days_and_not_those_that_do_not_answer():
     now = datetime.datetime(2026, 1, 1, 12)
     read = [
