@@ -187,3 +187,15 @@ def test_an_address_of_the_catalogue_that_is_none_is_named_and_the_others_are_re
     said, code, actions = site.certificates()
     assert code != 0 and actions == ["reissue-certificates"], said
     assert f"? no address https://{ADDRESS}:port/v2" in said and f"https://{ADDRESS}:port/v2 is in Keystone's catalogue" in said
+
+
+def test_without_an_access_file_the_way_to_one_is_told(site):
+    (site.out / "clouds.yaml").unlink()
+    said, code, actions = site.certificates()
+    assert code != 0 and actions == []
+    assert "clouds.yaml, which says where Keystone answers, is not there: write it with access.yml" in said and "censored" not in said, said
+
+
+def test_check_mode_goes_through_where_juju_does_not_answer(site):
+    said, code, _actions = site.certificates(arguments=["--check"], juju_connection=...)
+    assert code == 0 and "failed=0" in said, said
