@@ -51,6 +51,16 @@ def juju_outages(status):
     return found
 
 
+def units_at(status, application, address):
+    """Living units on a machine that has the address: a cluster's may be in another space than the one that Juju tells of the unit."""
+    found = []
+    for unit in status["units"].values():
+        known = (status["machines"].get(unit["machine"]) or {}).get("addresses") or []
+        if unit["application"] == application and unit["agent"] != "lost" and address in (unit["address"], *known):
+            found.append(unit["name"])
+    return found
+
+
 def database_troubles(status):
     """Units of the clusters that no unit says to work, each with what it says."""
     silent = [units for units in _databases(status).values() if not any(unit["agent"] != "lost" and unit["workload"] == "active" for unit in units)]
@@ -136,6 +146,7 @@ class FilterModule:
             "database_claims": database_claims,
             "database_troubles": database_troubles,
             "juju_outages": juju_outages,
+            "units_at": units_at,
             "days_left": days_left,
             "tls_endpoints": tls_endpoints,
             "malformed_endpoints": malformed_endpoints,

@@ -239,12 +239,30 @@ def test_a_database_that_does_not_start_without_the_member_that_is_away_is_left_
     refusal = "Dba.rebootClusterFromCompleteOutage: Could not determine if Cluster is completely OFFLINE"
     site.answers["juju_status_info"]["status"]["units"] = {f"db/{number}": member(number, "lost" if number == 0 else "idle") for number in range(3)}
     site.answers["juju_status_info"]["status"]["applications"]["db"] = {"charm": "ch:amd64/mysql-innodb-cluster-107"}
+    site.answers["juju_status_info"]["status"]["machines"] = {}
     site.answers["juju_action"] = {"failed": True, "msg": "the action failed", "output": {"output": refusal}}
     done, _changed, asked = site.play("recover", openstack_bundle_recover_without=["os-0"])
     said = " ".join(told(done).split())
     assert done.returncode != 0 and "db does not start while db/0 cannot be reached" in said and refusal in said and "docs/recovery.md" in said
     assert [call["unit"] for call in asked if call["module"] == "juju_action"] == ["db/1"], "a leader that is lost answers nobody"
     assert [call["lost_machines"] for call in asked if call["module"] == "juju_wait"] == [["os-0"]]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_member_with_the_newest_data_is_known_by_any_address_of_its_machine(site, known):
+    status = site.answers["juju_status_info"]["status"]
+    status["applications"]["db"] = {"charm": "ch:amd64/mysql-innodb-cluster-107"}
+    status["units"] = {f"db/{number}": member(number) for number in range(3)}
+    status["machines"] = {str(number): {"addresses": [f"127.98.2.{number}", f"127.98.3.{number}"]} for number in range(3)}
+    newest = "127.98.3.2" if known else "127.98.4.2"
+    refusal = f"the active session instance isn't the most updated. Please use the most up to date instance: '{newest}:3306'."
+    refused = {"failed": True, "msg": "the action failed", "output": {"output": refusal}}
+    site.answers["juju_action"] = [({"unit": "db/0"}, refused), ({"unit": "db/2"}, {"changed": True})]
+    done, _changed, asked = site.play("recover")
+    said = " ".join(told(done).split())
+    assert [call["unit"] for call in asked if call["module"] == "juju_action"] == (["db/0", "db/2"] if known else ["db/0"]), said
+    assert (done.returncode == 0) is known, said
+    assert known or "its member at 127.98.4.2 only" in said and "juju run -m openstack UNIT reboot-cluster-from-complete-outage" in said
 
 
 def test_without_any_unit_of_vault_the_recovery_says_so(site):

@@ -63,6 +63,17 @@ def test_of_a_cluster_that_does_not_work_each_unit_is_told_with_what_it_says():
     assert said[:2] == ["db/0 blocked (MySQL is down on this instance)", 'db/1 error (hook failed: "start")'] and said[2].startswith("db/2 unknown/lost")
 
 
+def test_a_unit_has_every_address_of_its_machine_and_none_of_its_host():
+    def unit(name, address, machine, agent="idle"):
+        return {"name": name, "application": name.partition("/")[0], "address": address, "machine": machine, "agent": agent}
+
+    rows = [unit("db/0", "10.0.0.1", "0/lxd/0"), unit("db/1", "10.0.0.2", "1"), unit("db/2", "10.0.0.3", "2", "lost"), unit("web/0", "10.0.0.2", "1")]
+    machines = {"0": {"addresses": ["10.1.0.9"]}, "0/lxd/0": {"addresses": ["10.0.0.1", "10.1.0.1"]}, "2": {"addresses": ["10.1.0.3"]}}
+    status = {"units": {row["name"]: row for row in rows}, "machines": machines}
+    found = [recovery.units_at(status, "db", address) for address in ("10.1.0.1", "10.0.0.2", "10.1.0.9", "10.1.0.3", "")]
+    assert found == [["db/0"], ["db/1"], [], [], []]
+
+
 def test_endpoints_are_looked_at_once_whatever_their_path_and_interface():
     urls = [
         "https://10.0.0.5:5000/v3",
