@@ -199,3 +199,13 @@ def test_without_an_access_file_the_way_to_one_is_told(site):
 def test_check_mode_goes_through_where_juju_does_not_answer(site):
     said, code, _actions = site.certificates(arguments=["--check"], juju_connection=...)
     assert code == 0 and "failed=0" in said, said
+
+
+@pytest.mark.parametrize("days", [20, 400])
+def test_an_authority_that_ends_soon_fails_the_run_with_what_renews_it(site, days):
+    site.answers["juju_status_info"] = {"status": {"applications": {"vault": {}}, "units": {}}}
+    (site.out / "root-ca.pem").write_text(pki.authority("root", days=days)[0])
+    site.serve(KEYSTONE, 200)
+    said, code, actions = site.certificates()
+    assert actions == [] and (code != 0) == (days == 20), said
+    assert ("has 19 days left" in said and "disable-pki, then the same with generate-root-ca" in said) == (days == 20)
