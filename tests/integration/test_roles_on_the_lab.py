@@ -142,6 +142,20 @@ def test_applications_that_the_bundle_has_got_since_are_not_waited_for(lab, tmp_
     assert done.returncode == 0, told(done)
 
 
+def test_a_paused_vault_is_resumed_when_that_is_asked_for(lab, tmp_path):
+    site = Site(lab, tmp_path, {"vault": DATABASE["vault"]}, [])
+    done, _changed, _asked = site.run("vault")
+    assert done.returncode == 0, told(done)
+    lab.call(site.model["units"]["vault/0"]["state"].update, paused=True)
+    lab.call(lab.world.juju.changed, site.model)
+    assert site.status("vault/0") == STOPPED
+    done, _changed, _asked = site.run("recover", __openstack_bundle_vault_patience=1)
+    assert done.returncode != 0 and "-e openstack_bundle_recover_resume=true when it was paused" in " ".join(told(done).split()), told(done)
+    done, _changed, _asked = site.run("recover", openstack_bundle_recover_resume=True)
+    assert done.returncode == 0, told(done)
+    assert site.actions()[-1] != ("vault/0", "restart") and {site.status(unit)[0] for unit in ("vault/0", "vault/1")} == {"active"}
+
+
 def mysql(name):
     return {name: {"charm": "ch:mysql-router", "channel": "8.0/stable"}}
 

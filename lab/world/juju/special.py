@@ -14,9 +14,10 @@ PAUSED = ("maintenance", "Paused. Use 'resume' action to resume normal service."
 
 def assess(view: Any) -> Status:
     """(workload status, message) of a unit whose start hook is behind it."""
-    if view.unit["state"].get("paused"):
-        return PAUSED
     function = SPECIAL.get(view.behaviour.get("special", ""), generic)
+    # Vault's charm does not look whether it was paused (charm-vault, src/reactive/vault_handlers.py, _assess_status).
+    if view.unit["state"].get("paused") and function is not vault:
+        return PAUSED
     return function(view)
 
 
@@ -106,7 +107,7 @@ def rabbitmq_server(view: Any) -> Status:
 
 def vault(view: Any) -> Status:
     waiting = [e for e in ("shared-db", "db", "etcd") if view.related(e) and not view.complete(e)]
-    if waiting or view.unit["state"].get("gave_up"):
+    if waiting or view.unit["state"].get("gave_up") or view.unit["state"].get("paused"):
         return "blocked", "Vault service not running"
     return view.juju.world.vault.assess(view)
 
