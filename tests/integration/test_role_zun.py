@@ -316,6 +316,82 @@ def test_precheck_reads_the_settings_of_docker(site, text, named):
         assert f"has {named} there" in found[0]["problem"] and found[0]["remedy"] == f"take {named} out of that file"
 
 
+def test_containers_of_others_are_not_cut_off_without_consent(site):
+    conf = site.folder / "stratus-zun.conf"
+    given = {"hosts": "cn", "zun_address": "127.0.0.1", "__zun_docker_conf_file": str(conf), **PASSWORDS}
+    wanted = f"lookup('ansible.builtin.template', '{ROOT}/roles/zun/templates/docker.conf.j2')"
+
+    def refusals(**more):
+        shown = site.play("precheck", "zun_problems", wanted, **given, **more)[0]
+        return [row["problem"] for row in shown["zun_problems"] if row["variable"] == "zun_docker_accept_outage"], shown[wanted]
+
+    site.program("dockerd", "echo 'Docker version 28.5.1, build 1'")
+    site.program("docker", "[ $1 = ps ] && printf 'web\\nzun-4b8a\\nmy-zun-db\\n'")
+    (told,), options = refusals()
+    assert told.startswith("Docker on cn runs containers that are not Zun's (my-zun-db, web)")
+    assert refusals(zun_docker_accept_outage=True)[0] == []
+    # Where its options are those already, nothing is restarted.
+    conf.write_text(options)
+    assert refusals()[0] == []
+    conf.write_text(options.replace("2375", "2376"))
+    assert len(refusals()[0]) == 1
+    site.program("docker", "[ $1 = ps ] && echo zun-4b8a")
+    assert refusals()[0] == []
+    site.program("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+    assert refusals()[0] == []
+
+
+# Docker as far as teardown asks it: names anchored as the daemon does it, and containers that can be removed.
+DOCKER = """#!@PYTHON@
+import json, pathlib, re, sys
+place = pathlib.Path("@FOLDER@/docker.json")
+names = json.loads(place.read_text())
+match sys.argv[1:]:
+    case ["ps", *options]:
+        pattern = next((one.partition("=")[2] for one in options if one.startswith("name=")), "")
+        print("\\n".join(name for name in names if re.search(pattern, name) or re.search(pattern, "/" + name)))
+    case ["rm", "--force", name]:
+        place.write_text(json.dumps([one for one in names if one != name]))
+    case ["network", "ls", *_]:
+        pass
+    case other:
+        sys.exit(f"cannot do {other}")
+"""
+
+
+def test_teardown_takes_containers_of_zun_alone_and_leaves_docker_to_others(site):
+    mark = site.folder / "mark"
+    mark.write_text("stratus-no-such-package\n")
+    given = {"zun_teardown_containers": True, "__zun_docker_mark": str(mark), "__zun_docker_conf_file": str(site.folder / "conf")}
+    site.program("dockerd", "echo Docker version 20.10")
+    docker = site.folder / "bin/docker"
+    docker.write_text(DOCKER.replace("@FOLDER@", str(site.folder)).replace("@PYTHON@", sys.executable))
+    docker.chmod(0o755)
+    # Those of Zun alone stop it.
+    site.put("docker", ["web", "my-zun-db"])
+    site.play("teardown_look", hosts="cn")
+    site.put("docker", ["web", "my-zun-db", "zun-4b8a"])
+    assert "1 container(s) of Zun" in site.play("teardown_look", hosts="cn", fails=True)
+    # What removes them names them in the same way.
+    assert not [path for path in (ROOT / "roles/zun/tasks").iterdir() if "name=" in path.read_text()]
+
+    def docker_goes(told):
+        removal = told.partition("Remove it when it did]")[2].partition("TASK")[0]
+        assert removal
+        return "skipping: [cn]" not in removal
+
+    told = site.play("teardown_docker", hosts="cn", check=True, __zun_dockerd={"rc": 0}, **given)[2]
+    assert "Docker stays on cn, as it has containers that are not of Zun (my-zun-db, web)" in told and not docker_goes(told)
+    site.put("docker", ["zun-4b8a"])
+    told = site.play("teardown_docker", hosts="cn", check=True, __zun_dockerd={"rc": 0}, **given)[2]
+    assert docker_goes(told) and "Docker stays" not in told
+    site.program("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+    told = site.play("teardown_docker", hosts="cn", check=True, __zun_dockerd={"rc": 0}, **given)[2]
+    assert "it does not tell which containers it has (Cannot connect to the Docker daemon)" in told and not docker_goes(told)
+    # What a killed run has taken away already can have no containers.
+    assert docker_goes(site.play("teardown_docker", hosts="cn", check=True, __zun_dockerd={"rc": 2}, **given)[2])
+
+
 def test_teardown_asks_whether_a_host_has_containers(site):
     def look(**variables):
         return site.play("teardown_look", hosts="cn", **variables)
