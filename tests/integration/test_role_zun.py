@@ -392,6 +392,28 @@ def test_teardown_takes_containers_of_zun_alone_and_leaves_docker_to_others(site
     assert docker_goes(site.play("teardown_docker", hosts="cn", check=True, __zun_dockerd={"rc": 2}, **given)[2])
 
 
+def test_the_clouds_own_overcommit_stays(site):
+    """The charm writes initial ratios, and the plain ones only where nova-compute's options set them."""
+    nova = site.folder / "nova.conf"
+    nova.write_text(
+        "[DEFAULT]\ninitial_cpu_allocation_ratio = 2.0\ninitial_ram_allocation_ratio=0.98\ninitial_disk_allocation_ratio = None\n"
+        "ram_allocation_ratio = 1.2\nreserved_host_memory_mb = 2048\n"
+    )
+    ours = f"lookup('ansible.builtin.template', '{ROOT}/roles/zun/templates/nova.conf.j2')"
+    shown = site.play("shared", "__zun_shared", ours, hosts="cn", zun_nova_config_files=[str(nova), str(site.folder / "none")])[0]
+    assert {name: float(value) for name, value in shown["__zun_shared"].items()} == {
+        "reserved_host_cpus": 0,
+        "reserved_host_memory_mb": 2048,
+        "reserved_host_disk_mb": 0,
+        "cpu_allocation_ratio": 2.0,
+        "ram_allocation_ratio": 1.2,
+        "disk_allocation_ratio": 1.0,
+    }
+    # Nova hears in its addition what its own file leaves open, and nothing else.
+    added = dict(line.split(" = ") for line in shown[ours].splitlines() if " = " in line)
+    assert added == {"reserved_host_cpus": "0", "reserved_host_disk_mb": "0", "cpu_allocation_ratio": "2.0", "disk_allocation_ratio": "1.0"}
+
+
 def test_teardown_asks_whether_a_host_has_containers(site):
     def look(**variables):
         return site.play("teardown_look", hosts="cn", **variables)
