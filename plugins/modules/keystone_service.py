@@ -65,7 +65,9 @@ options:
     type: bool
     default: false
   state:
-    description: Whether there shall be a service and its users. With V(absent) its endpoints go as well.
+    description:
+      - Whether there shall be a service, its endpoints in O(region) and its users.
+      - With V(absent) the region's endpoints go, and with the last region's the service and the users.
     type: str
     choices: [present, absent]
     default: present
@@ -93,6 +95,11 @@ RETURN = r"""
 steps:
   description: What was made, changed or removed, or would be.
   returned: success
+  type: list
+  elements: str
+kept_for:
+  description: Other regions that have endpoints of the service, for which it and its users stay.
+  returned: when O(state=absent)
   type: list
   elements: str
 """

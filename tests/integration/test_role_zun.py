@@ -20,6 +20,8 @@ import pytest
 import yaml
 from ansible_collections.stratus.cloud.plugins.module_utils import account_hashes
 
+from tests.support.role_play import RolePlay
+
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORDS = {name: f"{name}'s $ecret" for name in ("zun_password", "zun_kuryr_password", "zun_database_password", "zun_message_queue_password")}
 
@@ -429,6 +431,25 @@ def test_teardown_asks_whether_a_host_has_containers(site):
     told = look(fails=True)
     assert "cn does not tell which containers of Zun it has (Cannot connect to the Docker daemon). Start it (systemctl start docker), or set zun_teard" in told
     look(zun_teardown_containers=True)
+
+
+class Stubbed(RolePlay):
+    role = "zun"
+    stubbed = ("keystone_service", "juju_status_info", "juju_action")
+
+
+def test_teardown_unregisters_its_own_region(tmp_path):
+    play = Stubbed(tmp_path)
+    access = {"clouds": {"stratus": {"auth": {"auth_url": "http://127.0.0.1/v3"}, "region_name": "RegionTwo"}}}
+    (tmp_path / "clouds.yaml").write_text(yaml.safe_dump(access))
+    play.answers = {"keystone_service": {"kept_for": ["RegionOne"]}}
+    done, _changed, asked = play.play(
+        "teardown_accounts", zun_clouds_file=str(tmp_path / "clouds.yaml"), zun_cloud="stratus", zun_client_host="here", **PASSWORDS
+    )
+    assert done.returncode == 0, done.stdout
+    (call,) = [call for call in asked if call["module"] == "keystone_service"]
+    assert (call["state"], call["region"]) == ("absent", "RegionTwo")
+    assert "Keystone keeps the service zun and the users zun and kuryr, for Zun has endpoints in RegionOne." in done.stdout
 
 
 class Cloud(http.server.BaseHTTPRequestHandler):

@@ -76,9 +76,13 @@ def present(found, options):
         yield from _user(found, options, user)
 
 
+def _called(options, interface):
+    return f"{interface} endpoint of {options['name']} in {options['region']}"
+
+
 def _endpoint(found, options, service, interface, url):
     own = [e for e in found["endpoints"] if e["interface"] == interface and e["region_id"] == options["region"]]
-    what = f"{interface} endpoint of {options['name']} in {options['region']}"
+    what = _called(options, interface)
     if len(own) > 1:
         listed = ", ".join(f"{e['url']} {e['id']}" for e in own)
         raise NovaFault(f"Keystone has the {what} {len(own)} times: {listed}. Remove what is too much (openstack endpoint delete ID)")
@@ -103,11 +107,21 @@ def _user(found, options, user):
             yield f"role {role} of user {name}", "PUT", path, None
 
 
+def kept_for(found, options):
+    """Other regions that have endpoints of the service; one without a region counts for all."""
+    return sorted({endpoint["region_id"] or "(no region)" for endpoint in found["endpoints"]} - {options["region"]})
+
+
 def absent(found, options):
+    """The endpoints of the region. The service and its users are all regions' own, so they go with the last one."""
     service = service_of(found, options)
+    for endpoint in sorted(found["endpoints"], key=lambda e: e["interface"]):
+        if endpoint["region_id"] == options["region"]:
+            yield f"{_called(options, endpoint['interface'])}: {endpoint['url']}", "DELETE", f"endpoints/{endpoint['id']}", None
+    if kept_for(found, options):
+        return
     if service:
-        # Its endpoints go with it.
-        yield f"service {options['name']} and its endpoints", "DELETE", f"services/{service['id']}", None
+        yield f"service {options['name']}", "DELETE", f"services/{service['id']}", None
     for name, number in sorted(found["users"].items()):
         yield f"user {name}", "DELETE", f"users/{number}", None
 
@@ -141,7 +155,11 @@ def work(module, client):
     steps = list((present if options["state"] == "present" else absent)(found, options))
     listed = "".join(f"{what}\n" for what, *_rest in steps)
     answer = {"changed": bool(steps), "steps": [what for what, *_rest in steps]}
-    answer["diff"] = {"before": "", "after": listed} if options["state"] == "present" else {"before": listed, "after": ""}
+    if options["state"] == "present":
+        answer["diff"] = {"before": "", "after": listed}
+    else:
+        answer["diff"] = {"before": listed, "after": ""}
+        answer["kept_for"] = kept_for(found, options)
     if not module.check_mode:
         take(client, steps)
     return answer

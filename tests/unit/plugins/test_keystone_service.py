@@ -164,6 +164,24 @@ def test_a_domain_that_is_not_there_is_named():
 def test_absent_removes_service_and_users_once():
     keystone = Keystone()
     run(keystone)
-    assert len(run(keystone, state="absent", endpoints={})["steps"]) == 3
+    gone = run(keystone, state="absent", endpoints={})
+    endpoints = [f"{interface} endpoint of zun in RegionOne: {URL}" for interface in ("admin", "internal", "public")]
+    assert gone["steps"] == [*endpoints, "service zun", "user kuryr", "user zun"] and gone["kept_for"] == []
+    assert gone["diff"]["before"].splitlines() == gone["steps"]
     assert keystone.things["services"] == keystone.things["endpoints"] == keystone.things["users"] == []
     assert not run(keystone, state="absent")["changed"]
+
+
+def test_absent_leaves_other_regions_what_they_have():
+    """The service and its users are one thing for all regions: the last region takes them along."""
+    keystone = Keystone()
+    run(keystone)
+    run(keystone, region="Two")
+    gone = run(keystone, state="absent", check_mode=True)
+    assert run(keystone, state="absent") == gone
+    assert len(gone["steps"]) == 3 and gone["kept_for"] == ["Two"]
+    assert [e["region_id"] for e in keystone.things["endpoints"]] == ["Two"] * 3
+    assert len(keystone.things["services"]) == 1 and len(keystone.things["users"]) == 2
+    assert not run(keystone, state="absent")["changed"]
+    assert len(run(keystone, state="absent", region="Two")["steps"]) == 6
+    assert keystone.things["services"] == keystone.things["endpoints"] == keystone.things["users"] == []
