@@ -470,7 +470,7 @@ class Cloud(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         identity = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["auth"]["identity"]["password"]["user"]
-        if identity["password"] != PASSWORDS["zun_password"]:
+        if identity["password"] != PASSWORDS[{"zun": "zun_password", "kuryr": "zun_kuryr_password"}[identity["name"]]]:
             return self.answer(401, {})
         return self.answer(201, {"token": {}}, **{"X-Subject-Token": "the-token"})
 
@@ -490,14 +490,14 @@ class Cloud(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def cloud(site):
+def cloud(tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cloud) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        (site.folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"stratus": {"auth": {"auth_url": f"{url}/v3"}}}}))
+        (tmp_path / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"stratus": {"auth": {"auth_url": f"{url}/v3"}}}}))
         Cloud.asked.clear()
         yield {
-            "zun_clouds_file": str(site.folder / "clouds.yaml"),
+            "zun_clouds_file": str(tmp_path / "clouds.yaml"),
             "zun_cloud": "stratus",
             "zun_endpoint_url": f"{url}/v1",
             "zun_timeout": 6,
@@ -521,3 +521,14 @@ def test_what_zun_does_not_remove_is_told_and_left_to_docker(site, cloud):
     told = site.play("teardown_containers", hosts="cn:api", **cloud, **{**PASSWORDS, "zun_password": "another one"})[2]
     assert "Zun does not tell which containers there are" in told
     assert Cloud.containers == {"u2": False}
+
+
+def test_verify_proves_the_password_of_each_account(tmp_path, cloud):
+    play = Stubbed(tmp_path)
+    play.answers = {"keystone_service": {"steps": []}}
+    here = {**cloud, "zun_client_host": "here", "zun_api_hosts": ["here"], "zun_compute_hosts": [], "ansible_become": False}
+    assert play.play("cloud", "verify_api", **here, **PASSWORDS)[0].returncode == 0
+    for user, name in (("zun", "zun_password"), ("kuryr", "zun_kuryr_password")):
+        done, *_rest = play.play("cloud", "verify_api", **here, **{**PASSWORDS, name: "another one"})
+        assert done.returncode != 0 and f"Keystone gives the user {user} no token (401" in done.stdout, done.stdout
+        assert "another one" not in done.stdout.replace("password is another one", "")
