@@ -233,17 +233,19 @@ def wait(client, watch, options, clock=time.monotonic, sleep=time.sleep):
     while not answer:
         if slice_end is not None:
             runner.slice_seconds = max(0.0, slice_end - clock())
-        first, names = [watch.found], _names(watch)
-
-        def poll(first=first):
-            # That reading is not made twice.
-            return (first.pop() if first else watch.poll()) or {ALL: EMPTY}
-
-        outcome, answer = run(names, poll, lambda name, state: waiter.DONE if name == ALL and watch.found else _verdict(state))
+        names = _names(watch)
+        # That reading is not made twice.
+        outcome, answer = run(names, _beginning(watch.found, watch.poll), lambda name, state: waiter.DONE if name == ALL and watch.found else _verdict(state))
         if not answer and _names(watch) == names:
             return _answer(watch, outcome, client)
         # Applications appeared meanwhile: they belong to the model too.
     return answer
+
+
+def _beginning(reading, poll):
+    """``poll``, after a reading that was made already."""
+    made = [reading]
+    return lambda: (made.pop() if made else poll()) or {ALL: EMPTY}
 
 
 def _verdict(state):
