@@ -102,6 +102,7 @@ def test_a_vault_that_does_not_start_is_named_with_where_to_look(lab, tmp_path):
     assert "vault/0 does not answer at port 8200" in said and "juju ssh -m openstack vault/0 journalctl -u vault" in said
 
 
+@pytest.mark.long
 def test_a_vault_without_a_database_is_not_what_is_blamed(lab, tmp_path):
     site = Site(lab, tmp_path, DATABASE, DATABASE_RELATIONS)
     for number in range(3):
@@ -142,6 +143,7 @@ def test_applications_that_the_bundle_has_got_since_are_not_waited_for(lab, tmp_
     assert done.returncode == 0, told(done)
 
 
+@pytest.mark.long
 def test_a_paused_vault_is_resumed_when_that_is_asked_for(lab, tmp_path):
     site = Site(lab, tmp_path, {"vault": DATABASE["vault"]}, [])
     done, _changed, _asked = site.run("vault")
