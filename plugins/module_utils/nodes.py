@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.plan import MARK, instance_of
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import juju_model
 
 # The note that add-node leaves with a machine of the model when it has proven to serve.
 SERVES = "stratus-node"
@@ -19,8 +20,6 @@ SERVES = "stratus-node"
 ERASING = "stratus-erasing"
 # Statuses in which a machine that is none of the model's serves somebody else.
 OTHERS_USE = ("Allocated", "Deployed", "Deploying", "Failed deployment", "Reserved")
-# What Juju writes on each machine of MAAS that it takes (juju/juju, provider/maas); MAAS forgets it at the release.
-HOLDER = "juju-model-uuid"
 PLACEHOLDER = "CHANGE-ME"
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 # Statuses of MAAS from which a machine that belongs to nobody comes to Ready by itself or by commissioning.
@@ -108,7 +107,7 @@ def survey(hosts, machines, status, wanted):
                 "system_id": machine.get("system_id"),
                 "maas": machine.get("status"),
                 "owner": machine.get("owner"),
-                "held": _holder(machine),
+                "held": juju_model(machine),
                 "power": machine.get("power_state"),
                 "erasing": ERASING in (machine.get("tags") or []),
                 "machine": number,
@@ -202,10 +201,6 @@ def remove_problems(nodes, application, model, left):
     return found
 
 
-def _holder(machine):
-    return (machine.get("owner_data") or {}).get(HOLDER) or ""
-
-
 def _others(node):
     """Whether a machine that has left the model serves somebody else. One that is Allocated to be erased is held by a run that was killed."""
     return node["machine"] is None and node["maas"] in OTHERS_USE and not (node["maas"] == "Allocated" and node["erasing"] and not node["held"])
@@ -219,8 +214,8 @@ def taken(nodes, machines):
         machine = now.get(node["name"])
         if machine is None:
             continue
-        left_behind = bool(node["held"]) and node["held"] == _holder(machine)
-        if not left_behind and _others({**node, "machine": None, "maas": machine["status"], "held": _holder(machine)}):
+        left_behind = bool(node["held"]) and node["held"] == juju_model(machine)
+        if not left_behind and _others({**node, "machine": None, "maas": machine["status"], "held": juju_model(machine)}):
             found.append(node["name"])
     return found
 

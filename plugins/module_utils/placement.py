@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import juju_model
+
 
 class PlacementError(Exception):
     """A machine of the bundle has no counterpart."""
@@ -75,7 +77,7 @@ def of_cloud(machines, ids, names, hosts, controller=None, models=None):
     found = []
     for machine in machines:
         about = machine.get("owner_data") or {}
-        model, own = about.get("juju-model-uuid"), about.get("juju-controller-uuid")
+        model, own = juju_model(machine), about.get("juju-controller-uuid")
         # The controller's machine goes with the controller.
         left = model and about.get("juju-is-controller") != "true" and (own == controller if controller else machine["hostname"] in hosts)
         foreign = (own and controller and own != controller) or model in (models or ())

@@ -7,15 +7,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def plain(value):
-    """Containers that Ansible may hand over lazily, as plain ones with text for keys; what cannot be evaluated raises.
+def opened(value):
+    """A value with C(!vault) as text: before ansible-core 2.19 it is an object, and is decrypted when it is made one. Any other as it is."""
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
-    Before ansible-core 2.19 a value with C(!vault) is an object that is no text, and is decrypted when it is made one.
-    """
+
+def plain(value):
+    """Containers that Ansible may hand over lazily, as plain ones with text for keys; what cannot be evaluated raises."""
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
-    if getattr(value, "__ENCRYPTED__", False):
-        return str(value)
-    return value
+    return opened(value)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ansible_collections.stratus.cloud.plugins.module_utils.juju.status import sights
 from ansible_collections.stratus.cloud.plugins.module_utils.secrecy import is_secret
+from ansible_collections.stratus.cloud.plugins.plugin_utils.containers import opened
 
 FORMAT = 1
 KEPT = 50
@@ -184,11 +185,11 @@ class Recorder:
 
 
 def secret_values(data, under_secret=False):
-    """The texts below keys that name secrets, of data however deep. Before ansible-core 2.19 a value with C(!vault) is no text yet."""
-    if under_secret and getattr(data, "__ENCRYPTED__", False):
-        # One that no password opens is of no use to the run either.
+    """The texts below keys that name secrets, of data however deep."""
+    if under_secret:
+        # What no password opens is of no use to the run either.
         with contextlib.suppress(Exception):
-            data = str(data)
+            data = opened(data)
     if isinstance(data, dict):
         for key, value in data.items():
             yield from secret_values(value, is_secret(key) or (under_secret and str(key) in CARRIERS))

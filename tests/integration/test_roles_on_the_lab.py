@@ -38,6 +38,14 @@ class Site(RolePlay):
         with self.lab.time_passes():
             return self.play(*entry_points, juju_connection=connection, openstack_bundle_file=str(self.bundle), **soon, **more)
 
+    def recover_without_vault(self, patience, **where):
+        """Vault has given up, and its charm does not get it started (``where``): (process, what was said)."""
+        for unit in ("vault/0", "vault/1"):
+            self.lab.call(self.model["units"][unit]["state"].update, gave_up=True)
+        self.lab.call(self.lab.fault, "action_failed", action="restart", times=-1, **where)
+        done, _changed, _asked = self.run("recover", __openstack_bundle_vault_patience=patience)
+        return done, " ".join(told(done).split())
+
     def status(self, unit):
         return self.lab.call(self.lab.statuses, self.model)[unit][:2]
 
@@ -93,11 +101,7 @@ def test_a_vault_that_does_not_start_is_named_with_where_to_look(lab, tmp_path):
     site = Site(lab, tmp_path, DATABASE, DATABASE_RELATIONS)
     done, _changed, _asked = site.run("vault")
     assert done.returncode == 0, told(done)
-    for unit in ("vault/0", "vault/1"):
-        lab.call(site.model["units"][unit]["state"].update, gave_up=True)
-    lab.call(lab.fault, "action_failed", unit="vault/0", action="restart", times=-1)
-    done, _changed, _asked = site.run("recover", __openstack_bundle_vault_patience=2)
-    said = " ".join(told(done).split())
+    done, said = site.recover_without_vault(2, unit="vault/0")
     assert done.returncode != 0
     assert "vault/0 does not answer at port 8200" in said and "juju ssh -m openstack vault/0 journalctl -u vault" in said
 
@@ -107,11 +111,7 @@ def test_a_vault_without_a_database_is_not_what_is_blamed(lab, tmp_path):
     site = Site(lab, tmp_path, DATABASE, DATABASE_RELATIONS)
     for number in range(3):
         lab.call(site.model["units"][f"mysql-innodb-cluster/{number}"]["state"].update, stopped=True)
-    for unit in ("vault/0", "vault/1"):
-        lab.call(site.model["units"][unit]["state"].update, gave_up=True)
-    lab.call(lab.fault, "action_failed", app="vault", action="restart", times=-1)
-    done, _changed, _asked = site.run("recover", __openstack_bundle_vault_patience=1)
-    said = " ".join(told(done).split())
+    done, said = site.recover_without_vault(1, app="vault")
     assert done.returncode != 0
     assert "of that no unit works: mysql-innodb-cluster/0 blocked (MySQL is down on this instance)" in said and "journalctl -u vault" not in said
 

@@ -166,13 +166,19 @@ def test_cut_at_every_step_the_original_comes_back(tmp_path, monkeypatch, state,
     assert over and number > 8
 
 
-def test_a_file_that_was_corrected_after_a_change_over_was_rolled_back_is_the_original(tmp_path):
-    """The timer copies what is kept over the file; what it kept stays."""
+@pytest.fixture
+def rolled_back(tmp_path):
+    """(the file, what is kept of it): the timer has copied what is kept over the file, and it stays."""
     (tmp_path / "netplan").mkdir()
     file, kept = tmp_path / "netplan" / "50-cloud-init.yaml", tmp_path / "backup" / "50-cloud-init.yaml"
     file.write_text(yaml.safe_dump(BEFORE))
     module(tmp_path, interface="eno3")
     file.write_bytes(kept.read_bytes())
+    return file, kept
+
+
+def test_a_file_that_was_corrected_after_a_change_over_was_rolled_back_is_the_original(tmp_path, rolled_back):
+    file, kept = rolled_back
     corrected = yaml.safe_dump(BEFORE).replace("10.42.0.1/16", "10.42.0.2/16")
     file.write_text(corrected)
 
@@ -184,12 +190,8 @@ def test_a_file_that_was_corrected_after_a_change_over_was_rolled_back_is_the_or
     assert file.read_text() == corrected and not kept.parent.exists()
 
 
-def test_what_is_kept_goes_where_it_is_in_its_place_already(tmp_path):
-    (tmp_path / "netplan").mkdir()
-    file, kept = tmp_path / "netplan" / "50-cloud-init.yaml", tmp_path / "backup" / "50-cloud-init.yaml"
-    file.write_text(yaml.safe_dump(BEFORE))
-    module(tmp_path, interface="eno3")
-    file.write_bytes(kept.read_bytes())
+def test_what_is_kept_goes_where_it_is_in_its_place_already(tmp_path, rolled_back):
+    file, kept = rolled_back
     done = module(tmp_path, state="absent", check=True)
     assert done["changed"] is True and kept.exists()
     # What the file does not say any more may be all that somebody has.

@@ -163,10 +163,10 @@ def api_error(status, body, what, retry_after=None):
 
 
 @contextmanager
-def brief(client, timeout=15.0):
-    """What is asked meanwhile only adds to an error: it is asked once, and an answer that takes longer than ``timeout`` seconds is done without."""
+def patience(client, retry_for, timeout=None):
+    """Calls within are repeated for ``retry_for`` seconds at most, and an answer is waited for ``timeout`` seconds at most; None: as ever."""
     before = client.retry_for, client.timeout
-    client.retry_for, client.timeout = 0.0, min(client.timeout, timeout)
+    client.retry_for, client.timeout = min(client.retry_for, retry_for), min(client.timeout, timeout or client.timeout)
     try:
         yield
     finally:
@@ -177,14 +177,12 @@ def passing(client, poll):
     """``poll`` for a wait: a region that fails for a moment is a fault that passes, and the wait's own deadline is what counts."""
 
     def once():
-        patience, client.retry_for = client.retry_for, min(client.retry_for, 5.0)
         try:
-            return poll()
+            with patience(client, 5.0):
+                return poll()
         except ApiError as error:
             if error.status >= 500 or (error.status == 409 and error.retry_after is not None):
                 raise Unreachable(str(error)) from error
             raise
-        finally:
-            client.retry_for = patience
 
     return once

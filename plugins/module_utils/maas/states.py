@@ -113,6 +113,11 @@ def known(name):
     return name in CONSTANTS
 
 
+def juju_model(machine):
+    """UUID of the Juju model that has a machine, or "": Juju writes it when it deploys (juju/juju, provider/maas), MAAS forgets it at the release."""
+    return (machine.get("owner_data") or {}).get("juju-model-uuid") or ""
+
+
 def machine_status(machine):
     """Status of a machine as the API describes it. ``status`` decides; the name is for numbers that are not in the table."""
     number = machine.get("status")

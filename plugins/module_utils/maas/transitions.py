@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, MaasError, Unreachable
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, require, summary
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, GOALS, IN_USE, STUCK_AFTER, TRANSITIONAL, machine_status
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, GOALS, IN_USE, STUCK_AFTER, TRANSITIONAL, juju_model, machine_status
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.watch import REMEDY, VANISHED, Watch, explain, failures_for, wait_for
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import Pace, WaitFailed
 
@@ -172,8 +172,8 @@ def plan(state, machine, params=None):
             return Step(["override_failed_testing"], True)
         if status == "Ready" and params.get("force"):
             return Step(["commission"], True)
-        if status == "Failed deployment" and (machine.get("owner_data") or {}).get("juju-model-uuid"):
-            # Juju's until it is taken out of the model, which releases it (provider/maas writes whose it is when it deploys).
+        if status == "Failed deployment" and juju_model(machine):
+            # Juju's until it is taken out of the model, which releases it.
             return Step(alone="Juju has it, and its deployment failed")
     if state == "tested" and status == "Ready" and machine.get("testing_status") == 2 and not params.get("force"):
         return Step(alone="it passed its tests already")

@@ -27,7 +27,7 @@ import re
 import time
 from contextlib import suppress
 
-from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable, brief, passing
+from ansible_collections.stratus.cloud.plugins.module_utils.maas.errors import ApiError, Unreachable, passing, patience
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.machines import by_ids, lookup, summary
 from ansible_collections.stratus.cloud.plugins.module_utils.maas.states import CONSTANTS, FAILED, STUCK_AFTER, TRANSITIONAL, USUAL, machine_status
 from ansible_collections.stratus.cloud.plugins.module_utils.waiter import DONE, PENDING, Waiter, WaitFailed, WaitTimeout
@@ -350,7 +350,8 @@ REMEDY = {
 def _why(client, detail):
     """Put into the detail what the region knows of a machine; False when it does not answer."""
     try:
-        with brief(client):
+        # It only adds to an error.
+        with patience(client, 0.0, 15.0):
             events = events_of(client, detail["system_id"])
             detail["failed_scripts"] = failed_scripts(client, detail["system_id"])
     except Unreachable:

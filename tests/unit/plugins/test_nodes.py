@@ -173,7 +173,7 @@ def test_a_machine_that_serves_somebody_else_is_never_released(status):
 def test_one_that_a_killed_run_held_to_erase_it_is_ours_unless_a_model_has_it():
     held = machine("compute2", "Allocated", tags=[nodes.ERASING])
     assert nodes.remove_problems(survey(model(), held), "nova-compute", "openstack", {"compute2": NOTHING}) == []
-    juju = {**held, "owner_data": {nodes.HOLDER: "theirs"}}
+    juju = {**held, "owner_data": {"juju-model-uuid": "theirs"}}
     assert nodes.remove_problems(survey(model(), juju), "nova-compute", "openstack", {"compute2": NOTHING})
 
 
@@ -181,11 +181,11 @@ def test_who_was_taken_by_somebody_since():
     def now(status, about=None):
         return [{**machine("compute2", status), "owner_data": about or {}}]
 
-    (node,) = survey(model(**{"13": ("id-compute2", {})}), {**machine("compute2", "Deployed"), "owner_data": {nodes.HOLDER: "ours"}})
+    (node,) = survey(model(**{"13": ("id-compute2", {})}), {**machine("compute2", "Deployed"), "owner_data": {"juju-model-uuid": "ours"}})
     for status in ("Ready", "Releasing", "Disk erasing", "Releasing failed", "New"):
         assert nodes.taken([node], now(status)) == []
-    assert nodes.taken([node], now("Deployed", {nodes.HOLDER: "ours"})) == []
-    for status, about in (("Allocated", {}), ("Deploying", {}), ("Deployed", {nodes.HOLDER: "theirs"})):
+    assert nodes.taken([node], now("Deployed", {"juju-model-uuid": "ours"})) == []
+    for status, about in (("Allocated", {}), ("Deploying", {}), ("Deployed", {"juju-model-uuid": "theirs"})):
         assert nodes.taken([node], now(status, about)) == ["compute2"]
     assert nodes.remains(survey(model(), machine("compute2", "Deployed")), "openstack", {"compute2": NOTHING}, ["compute2"]) == []
 
