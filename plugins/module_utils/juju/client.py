@@ -293,7 +293,9 @@ class Client:
             there = self.models()
             summary = self.find_model(self.model, there)
             if summary is None:
-                raise JujuFault(f"the controller has no model {self.model}", models=[about["uuid"] for about in there])
+                known = ", ".join(sorted(about["name"] for about in there)) or "none"
+                remedy = "the module juju_model makes it, as the playbook orchestrator.yml does"
+                raise JujuFault(f"the controller has no model {self.model} (it has {known}): {remedy}", models=[about["uuid"] for about in there])
             self._uuids[self.model] = summary["uuid"]
         return self._uuids[self.model]
 
