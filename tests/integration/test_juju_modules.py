@@ -321,7 +321,7 @@ def test_other_majors_are_refused_with_one_sentence(tmp_path, version):
     [
         ({"password": "wrong"}, "refuses the login"),
         ({"endpoint": ["127.0.0.1:1"], "connect_timeout": 2}, "no connection to the controller at 127.0.0.1:1 within 2 s"),
-        ({"model": "nothing"}, "the module juju_model makes it, as the playbook orchestrator.yml does"),
+        ({"model": "nothing"}, "has no model nothing (it has controller): the module juju_model makes it, as the playbook orchestrator.yml does"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(site, wrong, words):
