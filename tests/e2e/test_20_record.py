@@ -72,6 +72,8 @@ def test_the_report_is_a_page_of_it(build):
     assert sums["changed"] == 0, explain(done)
 
 
+# Of a short run: tests/integration has init.yml and preflight.yml, each for itself.
+@pytest.mark.long
 def test_an_inventory_made_for_this_rack_passes_preflight(tmp_path):
     """The machines come from the region; names, ranges, BMCs and bundle then stand before the real hosts."""
     site = tmp_path / "site"

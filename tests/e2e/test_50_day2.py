@@ -183,6 +183,7 @@ def test_nobody_is_removed_without_a_yes(servers):
     assert "-e confirm=yes" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_what_was_begun_is_undone_when_a_server_does_not_arrive(servers):
     # Of the lab's driver: this server's migration fails at its end.
     openstack("server", "set", "--property", "lm_result=fail", servers[0], parsed=False)
@@ -199,7 +200,7 @@ def test_what_was_begun_is_undone_when_a_server_does_not_arrive(servers):
 
 
 def test_one_leaves_with_its_servers_moved_away(servers):
-    # The rest of them: it goes on where the run before ended.
+    # Of a long run the rest of them: it goes on where the run before ended.
     assert "compute2" in places(servers).values()
     ids = {one["Name"]: one["ID"] for one in openstack("server", "list")}
     done, sums = play(REMOVE, "-e", "node=compute2", "-e", "confirm=yes")

@@ -13,6 +13,7 @@ from tests.integration.test_role_leftovers import Played
 from tests.support.role_play import RolePlay, told
 
 
+@pytest.mark.long
 def test_images_behind_a_proxy_and_a_machine_without_a_bmc(tmp_path):
     # Half an hour in which somebody has to switch a machine on is half a minute here.
     with Site(tmp_path, speed=60) as site:

@@ -206,6 +206,7 @@ def test_telemetry_is_set_up_once_when_all_else_is_settled(lab, tmp_path):
         assert changed == 0 and len(site.actions()) == 1
 
 
+@pytest.mark.long
 def test_a_cloud_comes_back_without_a_machine_that_stays_dead(lab, tmp_path):
     """The first of three database machines stays dead; it had the leader, which Juju knows still."""
     queue = {"rabbitmq-server": {"charm": "ch:rabbitmq-server", "channel": "3.9/stable", "num_units": 2}}
