@@ -5,7 +5,8 @@
 
 A holder is a dictionary: ``user``, ``control`` (host name of the control node), ``machine`` (which of all that have this name, see ``machine_of``), ``boot``
 (its boot id), ``namespace`` (where its numbers of processes hold: each container has its own, pid_namespaces(7)), ``pid`` and ``started`` (clock ticks after
-boot, field 22 of proc_pid_stat(5)) of the ansible-playbook process, ``what`` (its playbook), ``since`` (UTC, ISO 8601).
+boot, field 22 of proc_pid_stat(5)) of the ansible-playbook process, ``what`` (its playbook), ``since`` (UTC, ISO 8601), ``part`` (which of its parts took it
+first; None: the whole of it).
 """
 
 from __future__ import annotations
@@ -125,12 +126,12 @@ def take(path, me, instead_of=None, write=True):
 
 
 def give_back(path, me, write=True):
-    """Remove the lock when ``me`` has it; returns who has it then."""
+    """Remove the lock when ``me`` has it, a part of it when that part took it; returns who has it then."""
     if not write or not os.path.lexists(path):
         return read(path)
     with _guarded(path):
         holder = read(path)
-        if holder is None or not same(holder, me):
+        if holder is None or not same(holder, me) or me.get("part") not in (None, holder.get("part")):
             return holder
         os.unlink(path)
         return None

@@ -13,6 +13,7 @@ description:
     control node takes the lock over; a restart of the target ends it, too. A run may take it any number of times.
   - A run that has come to its end gives it back with O(state=absent), so that another control node is not told of a run that is over.
     Whoever has no lock, or finds somebody else's, gives nothing back, and that is no failure.
+  - A part of a run (O(part)) takes it when it is played alone, and gives it back then. Under the lock of the whole run it leaves it as it is.
   - A control node is known by its name and its machine id. Two that are both called C(ubuntu) do not take each other's lock.
   - In check mode nothing is taken and a run that is at work is only told of, since nothing that is read disturbs it.
   - The file is no part of what the target is set up with, so taking the lock counts as no change.
@@ -39,6 +40,9 @@ options:
     description: Take it even from a run on another control node, which cannot be looked at from here. Make sure that it is over.
     type: bool
     default: false
+  part:
+    description: The part of a run that takes it or gives it back. What one part has taken, another does not give back.
+    type: str
   owner:
     description: Who takes it or gives it back. The action plugin fills it in.
     type: dict
@@ -55,6 +59,10 @@ EXAMPLES = r"""
 - name: The run is over
   stratus.cloud.run_lock:
     state: absent
+
+- name: One run at a time, also of this part alone
+  stratus.cloud.run_lock:
+    part: cloud
 """
 
 RETURN = r"""
@@ -79,6 +87,7 @@ def main():
             state=dict(type="str", choices=["present", "absent"], default="present"),
             path=dict(type="path", default="/run/stratus-cloud.lock"),
             force=dict(type="bool", default=False),
+            part=dict(type="str"),
             owner=dict(type="dict"),
             instead_of=dict(type="dict"),
         ),
@@ -86,7 +95,8 @@ def main():
     )
     if not module.params["owner"]:
         module.fail_json(msg="owner is missing: run_lock works through its action plugin, which fills it in")
-    path, me, write, over = module.params["path"], module.params["owner"], not module.check_mode, module.params["state"] == "absent"
+    path, me = module.params["path"], {**module.params["owner"], "part": module.params["part"]}
+    write, over = not module.check_mode, module.params["state"] == "absent"
     try:
         holder = run_lock.give_back(path, me, write) if over else run_lock.take(path, me, module.params["instead_of"], write)
     except OSError as error:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.support import leaks
-from tests.support.site import OUT, ROOT, bmc_power, explain, maas_machines, openstack, play, run, world
+from tests.support.site import OUT, ROOT, bmc_power, explain, maas_machines, on_controller, openstack, play, run, world
 
 # What is written to hold secrets, for its owner alone.
 MEANT = {"clouds.yaml", "openrc", "vault-keys.json"}
@@ -66,6 +66,16 @@ def test_the_same_command_again_changes_nothing():
     assert done.returncode == 0, explain(done)
     assert sums["changed"] == 0, explain(done)
     assert "already" in done.stdout
+
+
+def test_a_phase_alone_stops_for_a_run_that_is_at_work():
+    holder = {"what": "add-node.yml", "user": "ops", "control": "bastion", "pid": 4711, "since": "now"}
+    on_controller(f"open('/run/stratus-cloud.lock', 'x').write({json.dumps(holder)!r})")
+    done, sums = play("playbooks/machines.yml")
+    on_controller("import os; os.unlink('/run/stratus-cloud.lock')")
+    assert done.returncode != 0 and sums["changed"] == 0, explain(done)
+    assert "add-node.yml by ops on bastion (process 4711, since now)" in " ".join((done.stdout + done.stderr).split()), explain(done)
+    assert sums["ok"] == 0, "something was done before"
 
 
 def test_ssh_to_a_machine_knows_its_keys_from_juju(tmp_path):

@@ -10,7 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from tests.support.site import OUT, explain, openstack, play, run, world
+from tests.support.site import OUT, explain, on_controller, openstack, play, run, world
 
 NAME = "stratus-verify"
 HEAT = json.dumps({"openstack_bundle_overlays": ["bundles/overlays/2023.1/heat.yaml"]})
@@ -93,6 +93,7 @@ def test_heat_comes_with_its_overlay_and_is_in_the_catalog():
     assert "orchestration" not in {service["Type"] for service in openstack("service", "list")}
     done, _sums = play("playbooks/cloud.yml", "-e", HEAT)
     assert done.returncode == 0, explain(done)
+    assert on_controller("import os; print(os.path.exists('/run/stratus-cloud.lock'))").strip() == "False", "the phase alone kept the lock"
     units = {name: unit for model in world()["juju"]["models"].values() for name, unit in model["units"].items()}
     assert "heat/0" in units
     endpoints = {endpoint["Service Type"]: endpoint["URL"] for endpoint in openstack("endpoint", "list", "--interface", "public")}

@@ -143,6 +143,31 @@ def test_a_lock_is_given_back_by_its_owner_alone(tmp_path):
     assert run_lock.take(path, other) == other
 
 
+def test_a_part_gives_back_what_it_took_and_leaves_what_the_whole_run_took(tmp_path):
+    path, cloud, network = str(tmp_path / "lock"), {**ME, "part": "cloud"}, {**ME, "part": "network"}
+    run_lock.take(path, ME)
+    assert run_lock.take(path, cloud) == run_lock.give_back(path, cloud) == ME
+    assert run_lock.give_back(path, {**ME, "part": None}) is None
+    run_lock.take(path, cloud)
+    assert run_lock.take(path, network) == run_lock.give_back(path, network) == cloud
+    assert run_lock.give_back(path, {**cloud, "pid": 11}) == cloud
+    assert run_lock.give_back(path, cloud) is None and run_lock.read(path) is None
+
+
+PARTS = ("controller", "network", "machines", "orchestrator", "cloud", "zun")
+"""Of site.yml, those that write on the cloud."""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_alone_takes_the_lock_before_all_else_and_gives_it_back_at_last(part):
+    plays = [play for play in yaml.safe_load((ROOT / f"playbooks/{part}.yml").read_text()) if play["hosts"] != "localhost"]
+    assert plays[0]["hosts"] == plays[-1]["hosts"] == "controller"
+    for play, task, given in ((plays[0], plays[0]["tasks"][0], {"part": part}), (plays[-1], plays[-1]["tasks"][-1], {"part": part, "state": "absent"})):
+        assert task["stratus.cloud.run_lock"] == given
+        assert play.get("become") or task.get("become"), "/run is root's"
+        assert "when" not in task
+
+
 def test_every_playbook_that_takes_the_lock_gives_it_back():
     for path in (ROOT / "playbooks").glob("*.yml"):
         imported = [play.get("ansible.builtin.import_playbook") for play in yaml.safe_load(path.read_text())]
