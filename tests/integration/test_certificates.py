@@ -102,6 +102,7 @@ def test_one_that_keeps_its_old_certificate_is_named_although_others_end_sooner(
     assert f"https://{ADDRESS}:{GLANCE} still shows the old one" in said and f"{KEYSTONE} still" not in said
 
 
+@pytest.mark.long
 def test_a_service_that_is_slow_to_change_is_waited_for(site):
     site.serve(KEYSTONE, 10, 3)
     said, code, actions = site.certificates(openstack_bundle_certificates_timeout=60)
@@ -134,6 +135,7 @@ def test_a_keystone_that_refuses_to_tell_its_catalogue_is_told_at_the_end(site):
     assert code != 0 and "Keystone does not tell where the services answer (HTTP 503)" in said
 
 
+@pytest.mark.long
 def test_new_certificates_that_have_fewer_days_than_wanted_are_new(site):
     site.serve(KEYSTONE, 10)
     said, code, actions = site.certificates(openstack_bundle_certificates_renew_days=366)
@@ -168,6 +170,7 @@ def test_what_only_a_renewed_keystone_could_name_is_judged_too(site):
     assert f"{NOVA_ADMIN} still" not in said and "does not answer" not in said
 
 
+@pytest.mark.long
 def test_the_wait_lets_pass_what_a_recovery_lets_pass(site):
     """Paused units, and a queue that misses the node of a dead machine."""
     lost = {"name": "rabbitmq-server/1", "application": "rabbitmq-server", "agent": "lost", "principal": None, "workload": "unknown", "message": ""}
