@@ -72,7 +72,7 @@ def test_the_report_is_a_page_of_it(build):
     assert sums["changed"] == 0, explain(done)
 
 
-# Of a short run: tests/integration has init.yml and preflight.yml, each for itself.
+# A short run has init.yml and preflight.yml each for itself, in tests/integration.
 @pytest.mark.long
 def test_an_inventory_made_for_this_rack_passes_preflight(tmp_path):
     """The machines come from the region; names, ranges, BMCs and bundle then stand before the real hosts."""

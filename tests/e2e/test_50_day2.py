@@ -200,7 +200,7 @@ def test_what_was_begun_is_undone_when_a_server_does_not_arrive(servers):
 
 
 def test_one_leaves_with_its_servers_moved_away(servers):
-    # Of a long run the rest of them: it goes on where the run before ended.
+    # In a long run these are the rest: it goes on where the run before ended.
     assert "compute2" in places(servers).values()
     ids = {one["Name"]: one["ID"] for one in openstack("server", "list")}
     done, sums = play(REMOVE, "-e", "node=compute2", "-e", "confirm=yes")
